@@ -1,0 +1,112 @@
+"""The records that flow through everything: numpy structured dtypes and their codes.
+
+`OPERATION` is the batch dtype every source yields and every sink takes. One row is
+one completion of an operation (one CQE), or one of the special kinds in `Kind`.
+An operation is identified by `(ring, submitted_ns)`: submissions to one ring are
+serialised by its lock, so no two share a timestamp. All times are CLOCK_MONOTONIC
+nanoseconds. A value that was not observed is 0 where the table below says so.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Kind(IntEnum):
+    """What one row of a batch stands for."""
+
+    COMPLETION = 1
+    """A CQE of an operation whose submission was seen."""
+    UNTRACKED = 2
+    """A CQE whose submission was not seen: `submitted_ns` is 0, `opcode` is 255."""
+    MESSAGE = 3
+    """A CQE that another ring's MSG_RING posted here: no operation of this ring."""
+    SILENT = 4
+    """An operation that ended without a CQE (IOSQE_CQE_SKIP_SUCCESS). When and with
+    what result is not observable: `completed_ns` is when that was noticed, `result` 0."""
+    UNFINISHED = 5
+    """Still in flight when the capture ended: `completed_ns` is the end of the capture."""
+
+
+class Path(IntFlag):
+    """How the kernel carried an operation out; bits, because one may do several."""
+
+    INLINE = 0
+    POLL = 1
+    """Armed a poll handler and was retried (io_uring_poll_arm)."""
+    IO_WQ = 2
+    """Was handed to a worker thread (io_uring_queue_async_work)."""
+    DEFERRED = 4
+    """Waited for the requests before it (IOSQE_IO_DRAIN; io_uring_defer)."""
+    REJECTED = 8
+    """The kernel refused the SQE itself (io_uring_req_failed)."""
+    OVERFLOW = 16
+    """Its CQE found the completion queue full and went to the overflow list."""
+    DROPPED = 32
+    """Its CQE was lost: the kernel had no memory for the overflow list."""
+    AMBIGUOUS = 64
+    """Several open multishot operations of this ring share the user_data: which of
+    them this CQE belongs to cannot be told."""
+
+
+CQE_F_BUFFER = 1 << 0
+CQE_F_MORE = 1 << 1
+CQE_F_SOCK_NONEMPTY = 1 << 2
+CQE_F_NOTIF = 1 << 3
+CQE_BUFFER_SHIFT = 16
+
+SQE_FIXED_FILE = 1 << 0
+SQE_IO_DRAIN = 1 << 1
+SQE_IO_LINK = 1 << 2
+SQE_IO_HARDLINK = 1 << 3
+SQE_ASYNC = 1 << 4
+SQE_BUFFER_SELECT = 1 << 5
+SQE_CQE_SKIP_SUCCESS = 1 << 6
+
+UNKNOWN_OPCODE = 255
+
+OPERATION = np.dtype(
+    [
+        ("submitted_ns", "<u8"),  # 0: submission not seen
+        ("completed_ns", "<u8"),
+        ("user_data", "<u8"),
+        ("previous_ns", "<u8"),  # multishot: the completion before this one; 0: none
+        ("chain", "<u8"),  # submitted_ns of the first of its chain; 0: not linked
+        ("off", "<u8"),  # SQE fields as the application wrote them, see has_arguments
+        ("addr", "<u8"),
+        ("addr3", "<u8"),
+        ("ring", "<u4"),  # number of the ring in this capture, from 1
+        ("tgid", "<u4"),  # process and thread that submitted (the SQPOLL thread for SQPOLL)
+        ("tid", "<u4"),
+        ("result", "<i4"),
+        ("cqe_flags", "<u4"),
+        ("fd", "<i4"),  # descriptor, or index when SQE_FIXED_FILE is set
+        ("file", "<u4"),  # key into the capture's files; 0: not known
+        ("sequence", "<u4"),  # multishot: number of this completion, from 1; 0: single
+        ("len", "<u4"),
+        ("op_flags", "<u4"),
+        ("file_index", "<u4"),
+        ("ioprio", "<u2"),
+        ("buf_index", "<u2"),
+        ("personality", "<u2"),
+        ("chain_position", "<u2"),  # 0: first, or not linked
+        ("opcode", "u1"),  # enum io_uring_op of the running kernel; 255: not known
+        ("kind", "u1"),
+        ("path", "u1"),
+        ("sqe_flags", "u1"),
+        ("has_arguments", "?"),  # the SQE fields were captured
+    ]
+)
+"""One row per completion; packed, little endian, 121 bytes."""
+
+Batch = NDArray[np.void]
+"""One-dimensional array of dtype `OPERATION`, in the order of the ring buffer."""
+
+
+def latency_ns(batch: Batch) -> NDArray[np.uint64]:
+    """Nanoseconds from submission to completion, shape (n,); 0 where not observed."""
+    seen = batch["submitted_ns"] != 0
+    return np.where(seen, batch["completed_ns"] - batch["submitted_ns"], np.uint64(0))

@@ -1,0 +1,113 @@
+"""What a source of batches offers: live capture, a recording, or a fake in tests.
+
+Everything downstream takes a `Source` and cannot tell which it has. The facts that
+accompany batches (rings, files, processes, losses) may grow while batches arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from uringtrace.tracer.record import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One io_uring instance as far as it was seen. `None` means not observed."""
+
+    ring: int
+    """Number in this capture, from 1; 0 for a ring known from /proc only."""
+    tgid: int
+    fd: int | None
+    flags: int | None
+    """IORING_SETUP_* bits; names come from the running kernel's BTF."""
+    sq_entries: int | None
+    cq_entries: int | None
+    sq_thread: int | None
+    """Thread id of the SQPOLL thread."""
+    registered_files: int | None
+    registered_buffers: int | None
+    submitted: int = 0
+    completions: int = 0
+    batches: int = 0
+    """Groups of SQEs the kernel took at once: one per submitting io_uring_enter, or
+    one per pass of the SQPOLL thread."""
+    in_flight: int = 0
+    in_flight_max: int = 0
+    overflows: int = 0
+    dropped: int = 0
+    messages: int = 0
+    untracked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a descriptor stood for when an operation on it completed."""
+
+    file: int
+    description: str
+    """As shown between <>: `TCP 127.0.0.1:80->127.0.0.1:4000`, `/var/lib/x.db`, `pipe:[12]`."""
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What this capture could not account for; always shown."""
+
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Records the kernel could not hand over, by kind; empty when none."""
+    untracked: int = 0
+    """Completions whose submission was not seen."""
+
+    @property
+    def total_lost(self) -> int:
+        return sum(self.lost.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is true for a whole capture: where and of what it was taken."""
+
+    kernel: str
+    machine: str
+    target: str
+    """The target in words, as the user named it."""
+    command: tuple[str, ...]
+    started_ns: int
+    """CLOCK_MONOTONIC when the probes were attached."""
+    started_unix_ns: int
+    """CLOCK_REALTIME at the same moment."""
+    operation_names: Mapping[int, str]
+    """opcode → name without IORING_OP_, from the kernel's BTF."""
+    setup_flag_names: Mapping[int, str]
+    """bit value → name without IORING_SETUP_, from the kernel's headers or BTF."""
+    probes: tuple[str, ...]
+    """Names of the attached tracepoints."""
+
+
+class Source(Protocol):
+    """A stream of batches with the facts that explain them."""
+
+    @property
+    def context(self) -> Context: ...
+
+    @property
+    def rings(self) -> tuple[Ring, ...]: ...
+
+    @property
+    def files(self) -> Mapping[int, File]: ...
+
+    @property
+    def losses(self) -> Losses: ...
+
+    @property
+    def ended_ns(self) -> int:
+        """CLOCK_MONOTONIC of the end, or of the latest drain while it runs."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield batches until the source ends; an empty batch marks an idle drain."""
+        ...

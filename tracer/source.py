@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from uringtrace.tracer.record import Batch
+from uringtrace.tracer.statistics import Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +111,32 @@ class Source(Protocol):
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the source ends; an empty batch marks an idle drain."""
+        ...
+
+
+class CountingSource(Protocol):
+    """Counting mode: totals that grow, no batches. All numbers are since the start."""
+
+    @property
+    def context(self) -> Context: ...
+
+    @property
+    def rings(self) -> tuple[Ring, ...]: ...
+
+    @property
+    def losses(self) -> Losses: ...
+
+    @property
+    def ended_ns(self) -> int: ...
+
+    def counters(self) -> Counters:
+        """Totals per opcode so far, a copy of shape (opcodes,), dtype `COUNTERS`."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; True when the target has ended or `stop` was called."""
+        ...
+
+    def stop(self) -> None:
+        """End the capture from any thread or signal handler; idempotent."""
         ...

@@ -40,12 +40,15 @@ class CapabilityError(UsageError):
 
 
 class FilterError(UsageError):
-    """A filter expression is wrong; `position` and `length` mark the word."""
+    """A filter expression is wrong; `position` and `length` mark the word in `expression`."""
 
-    def __init__(self, message: str, position: int, length: int, way_out: str = "") -> None:
+    def __init__(
+        self, message: str, position: int, length: int, way_out: str = "", *, expression: str = ""
+    ) -> None:
         super().__init__(message, way_out)
         self.position = position
         self.length = length
+        self.expression = expression
 
 
 class RecordingError(UsageError):

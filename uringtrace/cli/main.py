@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from textwrap import dedent
 
 from uringtrace import __version__
@@ -28,6 +29,8 @@ SHORT_FORM_OPTIONS = ("-p", "--pid", "-a", "--all", "-f", "--follow")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: that of the process) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a Latin-1 terminal has no dashes or arrows
     try:
         code = dispatch(arguments)
         sys.stdout.flush()

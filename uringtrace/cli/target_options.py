@@ -1,0 +1,127 @@
+"""The options that say what to trace, the same for every command that traces.
+
+A command line names exactly one target: processes, a command to launch, the whole
+machine, or (where the command reads them) a recording. Anything else is a
+`UsageError` that says what collides. A process is looked up before anything starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from uringtrace.errors import RecordingError, TargetError, UsageError
+from uringtrace.tracer.target import Target
+
+PROC = Path("/proc")
+
+
+def add_target_arguments(parser: argparse.ArgumentParser, *, recording: bool) -> None:
+    """Add the target options; `recording` says whether the operand may be a recording.
+
+    What follows `--` is not argparse's: `uringtrace.cli.command.parse` puts it into
+    `arguments.command`.
+    """
+    group = parser.add_argument_group("target", "one of these; -- COMMAND [ARG…] starts a program, traced")
+    group.add_argument(
+        "operand",
+        nargs="?",
+        metavar="PID|RECORDING" if recording else "PID",
+        help="a running process" + (", or the directory of a recording" if recording else ""),
+    )
+    group.add_argument(
+        "-p", "--pid", action="append", default=[], metavar="PID[,PID…]", help="running processes; may be repeated"
+    )
+    group.add_argument("-a", "--all", action="store_true", dest="everything", help="every process of the machine")
+    group.add_argument("-f", "--follow", action="store_true", help="also the children that the target forks")
+    parser.set_defaults(command=(), program=parser.prog, reads_recordings=recording)
+
+
+def target_from(arguments: argparse.Namespace, proc: Path = PROC) -> Target:
+    """The target that `arguments` name.
+
+    Raises `UsageError` where they name none, several kinds or a recording, and
+    `TargetError` where a process does not exist or is but a thread of one.
+    """
+    words = [word for value in (arguments.operand, *arguments.pid) if value is not None for word in value.split(",")]
+    check_single(arguments)
+    pids = tuple(dict.fromkeys(process_id(word, arguments) for word in words))
+    if not (pids or arguments.command or arguments.everything):
+        raise UsageError("nothing to trace was named", usage(arguments))
+    for pid in pids:
+        check_process(pid, proc)
+    return Target(
+        pids=pids, command=tuple(arguments.command), everything=arguments.everything, follow=arguments.follow
+    )
+
+
+def recording_from(arguments: argparse.Namespace) -> Path | None:
+    """The recording that the operand names; None where it is a process id or absent.
+
+    Raises `RecordingError` where there is no such directory and `UsageError` where a
+    target is named as well.
+    """
+    operand: str | None = arguments.operand
+    if operand is None or not arguments.reads_recordings or is_process_ids(operand):
+        return None
+    path = Path(operand)
+    if not path.is_dir():
+        raise RecordingError(
+            f"{operand}: no such recording, and not a process id",
+            f"to start a program: {arguments.program} -- {operand}",
+        )
+    if arguments.pid or arguments.everything or arguments.command or arguments.follow:
+        raise UsageError("a recording has its target: name nothing else to trace", usage(arguments))
+    return path
+
+
+def is_process_ids(operand: str) -> bool:
+    """Whether an operand is a number, or several with commas, rather than a path."""
+    return operand.replace(",", "").isdecimal()
+
+
+def check_single(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` where `arguments` name more than one kind of target."""
+    named = [
+        name
+        for name, given in (
+            ("a process", bool(arguments.pid) or arguments.operand is not None),
+            ("-a", arguments.everything),
+            ("a command after --", bool(arguments.command)),
+        )
+        if given
+    ]
+    if len(named) > 1:
+        raise UsageError(f"only one target at a time: {' and '.join(named)} were given", usage(arguments))
+
+
+def process_id(word: str, arguments: argparse.Namespace) -> int:
+    """Read a process id, or say that `word` is none."""
+    if word.isdecimal() and int(word) > 0:
+        return int(word)
+    raise UsageError(f"{word!r} is not a process id", f"to start a program: {arguments.program} -- {word or 'COMMAND'}")
+
+
+def check_process(pid: int, proc: Path) -> None:
+    """Raise `TargetError` unless `pid` is a process that is alive.
+
+    /proc/TID answers for a thread as well, though it is not listed; its Tgid then
+    names the process (proc_pid_status(5)).
+    """
+    try:
+        text = (proc / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        raise TargetError(f"no such process: {pid}") from None
+    status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+    process = status.get("Tgid", str(pid)).strip()
+    if process != str(pid):
+        name = status.get("Name", "").strip()
+        raise TargetError(f"{pid} ({name}) is a thread of process {process}", f"name the process: -p {process}")
+    if status.get("State", "").startswith(("Z", "X")):
+        raise TargetError(f"process {pid} has ended and only waits for its parent")
+
+
+def usage(arguments: argparse.Namespace) -> str:
+    """The one line that shows how this command is given a target."""
+    recording = " | RECORDING" if arguments.reads_recordings else ""
+    return f"usage: {arguments.program} PID | -p PID[,PID…] | -a | -- COMMAND [ARG…]{recording}"

@@ -110,3 +110,16 @@ def latency_ns(batch: Batch) -> NDArray[np.uint64]:
     """Nanoseconds from submission to completion, shape (n,); 0 where not observed."""
     seen = batch["submitted_ns"] != 0
     return np.where(seen, batch["completed_ns"] - batch["submitted_ns"], np.uint64(0))
+
+
+def duration_ns(batch: Batch) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The duration a person sees, and where there is one; both of shape (n,).
+
+    From submission to completion; from the completion before it where there is one;
+    for UNFINISHED rows the age. SILENT, UNTRACKED and MESSAGE rows have none.
+    """
+    kind = batch["kind"]
+    known = (batch["submitted_ns"] != 0) & ((kind == Kind.COMPLETION) | (kind == Kind.UNFINISHED))
+    repeated = known & (kind == Kind.COMPLETION) & (batch["sequence"] > 1) & (batch["previous_ns"] != 0)
+    start = np.where(repeated, batch["previous_ns"], batch["submitted_ns"])
+    return np.where(known, batch["completed_ns"] - start, np.uint64(0)), known

@@ -4,12 +4,20 @@ The same arrays come from counting mode (kernel maps) and from batches
 (`accumulate`), so `stat` prints one thing whatever it reads. The histogram is
 log-linear: 16 buckets per power of two, values below 16 exact, so a quantile's
 bucket is at most 1/16 of its value wide and the reported middle is within 1/32.
+
+The bucket of a latency v is v itself below 16; else, with e = floor(log2(v)),
+(e - 4 + 1) * 16 + ((v >> (e - 4)) & 15), and at most BUCKETS - 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, Batch, Kind, Path, latency_ns
 
 SUBBUCKET_BITS = 4
 SUBBUCKETS = 1 << SUBBUCKET_BITS
@@ -40,3 +48,186 @@ COUNTERS = np.dtype(
 """One row per opcode, shape (opcodes,). The C side declares the same layout."""
 
 Counters = NDArray[np.void]
+
+OPCODES = 256
+"""Rows of a complete `Counters` array: every value an opcode can have."""
+
+BYTE_OPERATIONS = frozenset(
+    {
+        "READ",
+        "WRITE",
+        "READV",
+        "WRITEV",
+        "READ_FIXED",
+        "WRITE_FIXED",
+        "READV_FIXED",
+        "WRITEV_FIXED",
+        "READ_MULTISHOT",
+        "SEND",
+        "RECV",
+        "SENDMSG",
+        "RECVMSG",
+        "SEND_ZC",
+        "SENDMSG_ZC",
+        "RECV_ZC",
+        "SPLICE",
+        "TEE",
+    }
+)
+"""Operations whose positive result is a number of bytes (io_uring_enter(2))."""
+
+ZERO_COPY_OPERATIONS = frozenset({"SEND_ZC", "SENDMSG_ZC"})
+"""Operations that post a second CQE with CQE_F_NOTIF when the buffer is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTraits:
+    """What the counting rules need to know of each opcode; arrays of bool, shape (256,)."""
+
+    moves_bytes: NDArray[np.bool_]
+    zero_copy: NDArray[np.bool_]
+
+
+def operation_traits(operation_names: Mapping[int, str]) -> OperationTraits:
+    """Look the traits up by name, since a kernel's opcode numbers are its own."""
+    moves_bytes = np.zeros(OPCODES, bool)
+    zero_copy = np.zeros(OPCODES, bool)
+    for opcode, name in operation_names.items():
+        moves_bytes[opcode] = name in BYTE_OPERATIONS
+        zero_copy[opcode] = name in ZERO_COPY_OPERATIONS
+    return OperationTraits(moves_bytes, zero_copy)
+
+
+def multishot(batch: Batch, traits: OperationTraits) -> NDArray[np.bool_]:
+    """Rows that are one of many completions of their operation, shape (n,).
+
+    The two CQEs of a zero-copy send are not: the second only frees the buffer.
+    """
+    repeats = (batch["sequence"] > 0) | (batch["cqe_flags"] & CQE_F_MORE != 0)
+    mask: NDArray[np.bool_] = (
+        (batch["kind"] == Kind.COMPLETION) & repeats & ~traits.zero_copy[batch["opcode"]]
+    )
+    return mask
+
+
+def empty_counters() -> Counters:
+    """All zero, shape (OPCODES,)."""
+    return np.zeros(OPCODES, COUNTERS)
+
+
+def bucket(latency: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Histogram bucket of each latency in nanoseconds; same shape, 0 to BUCKETS - 1.
+
+    The same integers as the C formula: frexp is exact here, because every value is
+    below 2**44 when it becomes a float.
+    """
+    value = np.minimum(latency, np.uint64(2**44 - 1)).astype(np.int64)
+    exponent = np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
+    shift = np.maximum(exponent - SUBBUCKET_BITS, 0)
+    log_linear = (shift + 1) * SUBBUCKETS + ((value >> shift) & (SUBBUCKETS - 1))
+    return np.where(value < SUBBUCKETS, value, log_linear)
+
+
+def bucket_edges() -> NDArray[np.int64]:
+    """Smallest value of each bucket and, last, the first value beyond; shape (BUCKETS + 1,)."""
+    number = np.arange(BUCKETS + 1, dtype=np.int64)
+    shift = np.maximum(number // SUBBUCKETS - 1, 0)
+    return np.where(number < SUBBUCKETS, number, (SUBBUCKETS + number % SUBBUCKETS) << shift)
+
+
+_EDGES = bucket_edges()
+
+
+def quantile_ns(histogram: NDArray[np.uint64], per_mille: int, max_ns: int = 0) -> float | None:
+    """The latency that `per_mille` of the operations did not exceed, within RESOLUTION.
+
+    `histogram` has shape (BUCKETS,). The rank is ceil(count * per_mille / 1000), the
+    definition numpy calls `inverted_cdf`. `max_ns`, where known (not 0), caps the
+    answer. None without operations, and in the last bucket, which has no upper edge.
+    """
+    cumulated = np.cumsum(histogram)
+    count = int(cumulated[-1])
+    if count == 0:
+        return None
+    rank = max(1, -(-count * per_mille // 1000))
+    number = int(np.searchsorted(cumulated, rank))
+    if number == BUCKETS - 1:
+        return None
+    middle = (int(_EDGES[number]) + int(_EDGES[number + 1]) - 1) / 2
+    return min(middle, float(max_ns)) if max_ns else middle
+
+
+def upper_bound_ns(histogram: NDArray[np.uint64]) -> int | None:
+    """No operation took longer than this; None when empty or in the last, open bucket."""
+    filled = np.flatnonzero(histogram)
+    if filled.size == 0 or filled[-1] == BUCKETS - 1:
+        return None
+    return int(_EDGES[filled[-1] + 1]) - 1
+
+
+def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> None:
+    """Add a batch to `counters` (shape (OPCODES,), changed in place) as the kernel does.
+
+    - COMPLETION rows: `completions`, `errors` and `bytes`, except that a zero-copy
+      notification counts in `notifications` only. Without CQE_F_MORE the operation
+      has `ended`; for a zero-copy operation that is at its notification.
+    - Latency: operations with one CQE and the first CQE of a zero-copy operation.
+      A multishot operation has none.
+    - Path: once per operation, at its (first) CQE, and exactly one of `io_wq`, `poll`
+      and `inline`, in this order of precedence.
+    - SILENT rows count in `silent`. UNTRACKED and MESSAGE rows belong to no operation.
+    - `submitted` is what has ended, plus SILENT and UNFINISHED rows: equal to the
+      kernel's own count once the source has ended and reported what was in flight.
+    """
+    opcode = batch["opcode"].astype(np.intp)
+    kind = batch["kind"].copy()
+    completed = kind == Kind.COMPLETION
+    flags = batch["cqe_flags"].copy()
+    notification = completed & (flags & CQE_F_NOTIF != 0)
+    completion = completed & ~notification
+    more = flags & CQE_F_MORE != 0
+    result = batch["result"]
+    ended = completed & ~more
+    silent = kind == Kind.SILENT
+    timed = completion & ~multishot(batch, traits)
+    first = timed | (completion & (batch["sequence"] <= 1))
+    io_wq = batch["path"] & Path.IO_WQ != 0
+    poll = (batch["path"] & Path.POLL != 0) & ~io_wq
+
+    counted = {
+        "completions": completion,
+        "ended": ended,
+        "errors": completion & (result < 0),
+        "notifications": notification,
+        "silent": silent,
+        "timed": timed,
+        "io_wq": first & io_wq,
+        "poll": first & poll,
+        "inline": first & ~io_wq & ~poll,
+        "submitted": ended | silent | (kind == Kind.UNFINISHED),
+    }
+    for name, mask in counted.items():
+        counters[name] += np.bincount(opcode[mask], minlength=OPCODES).astype(np.uint64)
+
+    moved = completion & (result > 0) & traits.moves_bytes[opcode]
+    np.add.at(counters["bytes"], opcode[moved], result[moved].astype(np.uint64))
+
+    latency = latency_ns(batch)[timed]
+    timed_opcode = opcode[timed]
+    np.add.at(counters["sum_ns"], timed_opcode, latency)
+    np.maximum.at(counters["max_ns"], timed_opcode, latency)
+    np.add.at(counters["histogram"], (timed_opcode, bucket(latency)), np.uint64(1))
+
+
+def difference(now: Counters, before: Counters) -> Counters:
+    """What was added between two snapshots of the same counters; same shape.
+
+    A maximum can only be told when it grew: then it belongs to the interval. Else
+    `max_ns` is 0, which stands for not known whenever `timed` is not 0.
+    """
+    delta = now.copy()
+    for name in COUNTERS.names or ():
+        if name != "max_ns":
+            delta[name] -= before[name]
+    delta["max_ns"] = np.where(now["max_ns"] > before["max_ns"], now["max_ns"], 0)
+    return delta

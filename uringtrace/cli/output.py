@@ -88,7 +88,7 @@ def open_file(path: Path, force: bool) -> TextIO:
         raise UsageError(f"{path} exists already", "--force overwrites it") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    return open(descriptor, "w", encoding="utf-8", errors="replace")
+    return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
 
 
 def is_special(path: Path) -> bool:

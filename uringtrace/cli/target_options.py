@@ -30,9 +30,14 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, recording: bool) ->
         help="a running process" + (", or the directory of a recording" if recording else ""),
     )
     group.add_argument(
-        "-p", "--pid", action="append", default=[], metavar="PID[,PID…]", help="running processes; may be repeated"
+        "-p",
+        "--pid",
+        action="append",
+        default=[],
+        metavar="PID[,PID…]",
+        help="running processes; may be repeated",
     )
-    group.add_argument("-a", "--all", action="store_true", dest="everything", help="every process of the machine")
+    group.add_argument("-a", "--all", action="store_true", dest="everything", help="the whole machine")
     group.add_argument("-f", "--follow", action="store_true", help="also the children that the target forks")
     parser.set_defaults(command=(), program=parser.prog, reads_recordings=recording)
 
@@ -43,8 +48,9 @@ def target_from(arguments: argparse.Namespace, proc: Path = PROC) -> Target:
     Raises `UsageError` where they name none, several kinds or a recording, and
     `TargetError` where a process does not exist or is but a thread of one.
     """
-    words = [word for value in (arguments.operand, *arguments.pid) if value is not None for word in value.split(",")]
     check_single(arguments)
+    lists = [text for text in (arguments.operand, *arguments.pid) if text is not None]
+    words = [word for text in lists for word in text.split(",")]
     pids = tuple(dict.fromkeys(process_id(word, arguments) for word in words))
     if not (pids or arguments.command or arguments.everything):
         raise UsageError("nothing to trace was named", usage(arguments))
@@ -99,7 +105,8 @@ def process_id(word: str, arguments: argparse.Namespace) -> int:
     """Read a process id, or say that `word` is none."""
     if word.isdecimal() and int(word) > 0:
         return int(word)
-    raise UsageError(f"{word!r} is not a process id", f"to start a program: {arguments.program} -- {word or 'COMMAND'}")
+    way_out = f"to start a program: {arguments.program} -- {word or 'COMMAND'}"
+    raise UsageError(f"{word!r} is not a process id", way_out)
 
 
 def check_process(pid: int, proc: Path) -> None:
@@ -116,7 +123,8 @@ def check_process(pid: int, proc: Path) -> None:
     process = status.get("Tgid", str(pid)).strip()
     if process != str(pid):
         name = status.get("Name", "").strip()
-        raise TargetError(f"{pid} ({name}) is a thread of process {process}", f"name the process: -p {process}")
+        way_out = f"name the process: -p {process}"
+        raise TargetError(f"{pid} ({name}) is a thread of process {process}", way_out)
     if status.get("State", "").startswith(("Z", "X")):
         raise TargetError(f"process {pid} has ended and only waits for its parent")
 

@@ -1,0 +1,166 @@
+"""What this machine offers a capture, and the first thing that stands in its way.
+
+Looks and never changes anything. Every function takes the roots of the file systems
+it reads, so that a test can lay out a machine in a folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from uringtrace.errors import CapabilityError, Error
+from uringtrace.tracer import privileges
+from uringtrace.tracer.bcc_import import load_bcc
+from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
+from uringtrace.tracer.kernel_checks import kernel_checks
+
+_LIBBPF_NAMES = ("libbpf.so.1", "libbpf.so.0")
+
+
+class ProbeReport(Protocol):
+    """What the probes say of one tracepoint (`uringtrace.probes.tracepoints`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def found(self) -> bool: ...
+
+    @property
+    def prototype(self) -> str:
+        """The form chosen on this kernel."""
+        ...
+
+    @property
+    def costs(self) -> str:
+        """What is lost without it."""
+        ...
+
+    @property
+    def required(self) -> bool: ...
+
+
+def examine(roots: Roots = THIS_MACHINE) -> Mapping[str, tuple[Check, ...]]:
+    """Every check, by heading, in the order in which they are worth reading."""
+    return {
+        "Privileges": privilege_checks(roots),
+        "Kernel": kernel_checks(roots),
+        "Software": software_checks(roots),
+        "Tracepoints": tracepoint_checks(),
+    }
+
+
+def require_capture(roots: Roots = THIS_MACHINE) -> None:
+    """Raise `CapabilityError` with the first reason why no capture can start here.
+
+    Leaves the tracepoints to the capture itself, which reads them anyway.
+    """
+    mask = privileges.effective(roots.proc)
+    lacking = privileges.missing(mask) if mask is not None else ()
+    if any(capability.required for capability in lacking):
+        names = [c.name for c in lacking if c.required or c.name == "CAP_SYS_PTRACE"]
+        raise CapabilityError(f"not permitted: {listed(names)} missing", privileges.sudo_line())
+    for checks in (privilege_checks, kernel_checks, software_checks):
+        blocking = first_blocking(checks(roots))
+        if blocking is not None:
+            raise CapabilityError(f"{blocking.name}: {blocking.detail}", blocking.way_out)
+
+
+def listed(names: list[str]) -> str:
+    """`A, B and C`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def privilege_checks(roots: Roots) -> tuple[Check, ...]:
+    """One check per capability, and whether they count outside this container."""
+    mask = privileges.effective(roots.proc)
+    checks = []
+    for capability in privileges.CAPABILITIES:
+        if mask is None:
+            status = Status.UNKNOWN
+        else:
+            status = Status.OK if privileges.holds(mask, capability) else Status.MISSING
+        kind = "" if capability.required else "optional: "
+        way_out = privileges.sudo_line() if status is Status.MISSING and capability.required else ""
+        checks.append(Check(capability.name, status, kind + capability.use, way_out, capability.required))
+    return (*checks, user_namespace(roots))
+
+
+def user_namespace(roots: Roots) -> Check:
+    first = privileges.in_first_user_namespace(roots.proc)
+    if first is None:
+        return Check("user namespace", Status.UNKNOWN, "cannot be read", required=True)
+    if first:
+        return Check("user namespace", Status.OK, "the machine's own", required=True)
+    return Check(
+        "user namespace",
+        Status.MISSING,
+        "root of a container is not root of the machine: its capabilities do not count",
+        "run uringtrace on the host, or in a container without user namespace remapping",
+        required=True,
+    )
+
+
+def software_checks(roots: Roots) -> tuple[Check, ...]:
+    """What has to be installed."""
+    return (bcc(roots), libbpf(), headers(roots))
+
+
+def bcc(roots: Roots) -> Check:
+    try:
+        version = getattr(load_bcc(roots.usr), "__version__", "of unknown version")
+    except CapabilityError as error:
+        return Check("bcc", Status.MISSING, error.message, error.way_out, required=True)
+    return Check("bcc", Status.OK, str(version), required=True)
+
+
+def libbpf(names: Iterable[str] = _LIBBPF_NAMES) -> Check:
+    for name in names:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return Check("libbpf", Status.OK, name, required=True)
+    return Check(
+        "libbpf",
+        Status.MISSING,
+        "the library that reads BTF is not installed",
+        "install libbpf1 (Debian, Ubuntu) or libbpf (Fedora, Arch)",
+        required=True,
+    )
+
+
+def headers(roots: Roots) -> Check:
+    """The UAPI headers that bcc compiles against; no kernel headers are needed."""
+    include = roots.usr / "include"
+    machine = platform.machine()
+    places = (include / f"{machine}-linux-gnu/asm", include / "asm")
+    if (include / "linux/types.h").is_file() and any(place.is_dir() for place in places):
+        return Check("C headers", Status.OK, "linux/ and asm/", required=True)
+    return Check(
+        "C headers",
+        Status.MISSING,
+        "linux/ and asm/ are not in /usr/include: the probes cannot be compiled",
+        "install linux-libc-dev (Debian, Ubuntu), kernel-headers (Fedora), linux-api-headers (Arch)",
+        required=True,
+    )
+
+
+def tracepoint_checks(reports: Iterable[ProbeReport] | None = None) -> tuple[Check, ...]:
+    """One check per tracepoint; `reports` defaults to those of the running kernel."""
+    if reports is None:
+        try:
+            from uringtrace.probes.tracepoints import probe_report
+
+            reports = probe_report()
+        except Error as error:
+            return (Check("tracepoints", Status.UNKNOWN, error.message, error.way_out),)
+    return tuple(
+        Check(report.name, Status.OK, report.prototype, required=report.required)
+        if report.found
+        else Check(report.name, Status.MISSING, report.costs, required=report.required)
+        for report in reports
+    )

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Reading kernel memory, choosing targets and counting losses: what every probe needs.
+ *
+ * All offsets (OFF_*), bits (REQ_*) and opcodes (OP_*) are -D constants that
+ * probes/layout.py found in the running kernel's BTF. A typed tracepoint argument
+ * (TYPED_*) may be dereferenced directly: the verifier knows its type and the kernel
+ * handles a fault, which saves a helper call per field. Everything else goes through
+ * bpf_probe_read_kernel.
+ */
+#pragma once
+#include "record.h"
+
+#define LOAD_TYPED(type, base, offset) (*(volatile type *)((base) + (offset)))
+#define LOAD_PROBED(type, base, offset)                                                   \
+	({                                                                                \
+		type value_ = 0;                                                          \
+		bpf_probe_read_kernel(&value_, sizeof(value_), (void *)((base) + (offset))); \
+		value_;                                                                   \
+	})
+
+/* A typed pointer may not be shifted or compared as a number. Negating it twice gives
+ * the verifier a plain number with the same value. */
+static __always_inline u64 number(u64 pointer)
+{
+	asm volatile("%0 = -%0\n%0 = -%0" : "+r"(pointer));
+	return pointer;
+}
+
+BPF_F_TABLE("array", u32, u64, counters, COUNTERS_END * CPUS, BPF_F_MMAPABLE);
+
+static __always_inline void count(u32 counter)
+{
+	u32 key = bpf_get_smp_processor_id() * COUNTERS_END + counter;
+	u64 *value = counters.lookup(&key);
+	if (value)
+		(*value)++;
+}
+
+#ifdef FILTER_BITS
+/* One bit per process id, set for targets; user space seeds it, process.c keeps it. */
+BPF_F_TABLE("array", u32, u64, targets, PID_LIMIT / 64, BPF_F_MMAPABLE);
+#endif
+
+static __always_inline int is_target(u32 tgid)
+{
+#if defined(FILTER_ONE)
+	return tgid == FILTER_ONE;
+#elif defined(FILTER_BITS)
+	u32 key = tgid >> 6;
+	u64 *word = targets.lookup(&key);
+	return word && (*word >> (tgid & 63)) & 1;
+#else
+	return 1;
+#endif
+}

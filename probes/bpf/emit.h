@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What becomes of a completion: added to the totals (counting mode) or written to the
+ * ring buffer (streaming mode). Never both, so that each mode pays for itself only.
+ */
+#pragma once
+#include "inflight.h"
+#include "ring.h"
+
+#ifdef STREAM
+#ifdef ARGUMENTS
+#include "file.h"
+#endif
+
+BPF_RINGBUF_OUTPUT(operations, STREAM);
+
+struct completion {
+	u64 now, user_data, submitted_ns;
+	u32 ring;
+	s32 result;
+	u32 cqe_flags;
+	u32 file;
+	u8 kind, path;
+};
+
+static __always_inline void fill(struct operation_slot *slot, const struct request *request,
+				 const struct completion *completion)
+{
+	slot->kind = completion->kind;
+	slot->path = completion->path;
+	slot->completed_ns = completion->now;
+	slot->user_data = completion->user_data;
+	slot->ring = completion->ring;
+	slot->result = completion->result;
+	slot->cqe_flags = completion->cqe_flags;
+	slot->file = completion->file;
+	if (request) {
+		slot->opcode = request->opcode;
+		slot->sqe_flags = request->sqe_flags;
+		slot->fd = request->fd;
+		slot->submitted_ns = request->submitted_ns;
+		slot->tgid = request->tgid;
+		slot->tid = request->tid;
+	} else {
+		slot->opcode = UNKNOWN_OPCODE;
+		slot->sqe_flags = 0;
+		slot->fd = -1;
+		slot->submitted_ns = 0;
+		slot->tgid = 0;
+		slot->tid = 0;
+	}
+}
+
+static __always_inline void fill_arguments(struct arguments_slot *slot, const struct request *request,
+					   int has_fields, const struct sqe *sqe)
+{
+	slot->kind = KIND_ARGUMENTS;
+	slot->reserved = 0;
+	slot->reserved2 = 0;
+	slot->chain = request->chain;
+	slot->chain_position = request->chain_position;
+	if (has_fields) {
+		slot->ioprio = sqe->ioprio;
+		slot->len = sqe->len;
+		slot->off = sqe->off;
+		slot->addr = sqe->addr;
+		slot->op_flags = sqe->op_flags;
+		slot->buf_index = sqe->buf_index;
+		slot->personality = sqe->personality;
+		slot->file_index = sqe->file_index;
+		slot->addr3 = sqe->addr3;
+	} else {
+		slot->ioprio = slot->buf_index = slot->personality = 0;
+		slot->len = slot->op_flags = slot->file_index = 0;
+		slot->off = slot->addr = slot->addr3 = 0;
+	}
+}
+
+static __always_inline void emit(struct entry *entry, const struct completion *completion)
+{
+	struct request *request = entry ? &entry->request : 0;
+	int has_fields = 0;
+#ifdef ARGUMENTS
+	const struct sqe *sqe = &entry->sqe;
+	if (request)
+		has_fields = request->flags & REQUEST_NONZERO;
+#else
+	const struct sqe *sqe = 0;
+#endif
+	if (request && request->sequence) {
+		struct three_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
+		if (!slots) {
+			count(LOST_OPERATIONS);
+			return;
+		}
+		fill(&slots->operation, request, completion);
+		slots->header.length = slots->header2.length = sizeof(struct operation_slot);
+		slots->header.page_offset = slots->header2.page_offset = 0;
+		fill_arguments(&slots->arguments, request, has_fields, sqe);
+		__builtin_memset(&slots->sequence, 0, sizeof(slots->sequence));
+		slots->sequence.kind = KIND_SEQUENCE;
+		slots->sequence.sequence = request->sequence;
+		slots->sequence.previous_ns = request->previous_ns;
+		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
+	} else if (request && (has_fields || request->chain)) {
+		struct two_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
+		if (!slots) {
+			count(LOST_OPERATIONS);
+			return;
+		}
+		fill(&slots->operation, request, completion);
+		slots->header.length = sizeof(struct operation_slot);
+		slots->header.page_offset = 0;
+		fill_arguments(&slots->arguments, request, has_fields, sqe);
+		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
+	} else {
+		struct one_slot *slot = operations.ringbuf_reserve(sizeof(*slot));
+		if (!slot) {
+			count(LOST_OPERATIONS);
+			return;
+		}
+		fill(&slot->operation, request, completion);
+		operations.ringbuf_submit(slot, BPF_RB_NO_WAKEUP);
+	}
+}
+
+#else /* counting mode */
+
+#define SUBBUCKET_BITS 4
+#define BUCKETS ((44 - SUBBUCKET_BITS + 1) << SUBBUCKET_BITS)
+
+/* tracer/statistics.py declares the same layout as a numpy dtype. */
+struct totals {
+	u64 submitted, completions, ended, errors, bytes, notifications, silent;
+	u64 timed, sum_ns, max_ns, by_inline, by_poll, by_io_wq, reserved[3];
+	u64 histogram[BUCKETS];
+};
+
+BPF_F_TABLE("array", u32, struct totals, totals, OPCODES * CPUS, BPF_F_MMAPABLE);
+
+/* The last row takes opcodes that the kernel does not have. */
+static __always_inline struct totals *totals_of(u8 opcode)
+{
+	u32 row = opcode < OPCODES ? opcode : OPCODES - 1;
+	u32 key = bpf_get_smp_processor_id() * OPCODES + row;
+	return totals.lookup(&key);
+}
+
+static __always_inline u32 bucket_of(u64 latency_ns)
+{
+	if (latency_ns < (1 << SUBBUCKET_BITS))
+		return latency_ns;
+	u32 power = bpf_log2l(latency_ns) - 1;
+	u32 bucket = ((power - SUBBUCKET_BITS + 1) << SUBBUCKET_BITS) +
+		     ((latency_ns >> (power - SUBBUCKET_BITS)) & ((1 << SUBBUCKET_BITS) - 1));
+	return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+static __always_inline void add_latency(struct totals *totals, const struct request *request, u64 now)
+{
+	u64 latency_ns = now - request->submitted_ns;
+	totals->timed++;
+	totals->sum_ns += latency_ns;
+	if (latency_ns > totals->max_ns)
+		totals->max_ns = latency_ns;
+	u32 bucket = bucket_of(latency_ns);
+	/* Keeps the compiler from dropping the bound that the verifier wants to see. */
+	asm volatile("" : "+r"(bucket));
+	if (bucket < BUCKETS)
+		totals->histogram[bucket]++;
+}
+
+static __always_inline void add_path(struct totals *totals, u8 path)
+{
+	if (path & PATH_IO_WQ)
+		totals->by_io_wq++;
+	else if (path & PATH_POLL)
+		totals->by_poll++;
+	else
+		totals->by_inline++;
+}
+#endif

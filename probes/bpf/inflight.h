@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Requests in flight, found by the address of their request structure.
+ *
+ * A set-associative table in an array map: one lookup finds a set of WAYS entries whose
+ * tags share a cache line. A tag is claimed with compare-and-swap, because submissions
+ * to different rings may meet in one set, and released by its owner with a store. What
+ * does not fit goes to a hash map. The table never forgets a request by itself: an
+ * entry stays until its completion, or until the kernel reuses the request structure.
+ */
+#pragma once
+#include "common.h"
+
+#define WAYS 4
+
+enum request_flags {
+	REQUEST_POSTS_MANY = 1, /* multishot: listed in by_user_data */
+	REQUEST_NONZERO = 2,    /* some SQE field is not zero */
+};
+
+struct sqe {
+	u8 opcode, flags;
+	u16 ioprio;
+	s32 fd;
+	u64 off, addr;
+	u32 len, op_flags;
+	u64 user_data;
+	u16 buf_index, personality;
+	u32 file_index;
+	u64 addr3, reserved;
+};
+
+struct request {
+	u64 submitted_ns, user_data;
+	u32 tgid, tid;
+	s32 fd;
+	u8 opcode, path, sqe_flags, flags;
+#ifdef STREAM
+	u64 previous_ns, chain;
+	u32 sequence;
+	u16 chain_position, ring; /* ring: low bits of its number */
+#endif
+};
+
+struct entry {
+	struct request request;
+#ifdef ARGUMENTS
+	struct sqe sqe;
+#endif
+};
+
+struct set {
+	u64 tag[WAYS];
+	struct entry entry[WAYS];
+};
+
+BPF_F_TABLE("array", u32, struct set, in_flight, SETS, BPF_F_MMAPABLE);
+BPF_HASH(spilled, u64, struct entry, SPILL);
+BPF_ARRAY(spilled_ever, u64, 1);
+BPF_PERCPU_ARRAY(blank_entry, struct entry, 1);
+
+static __always_inline u32 set_of(u64 req)
+{
+	return (u32)(req >> 8) & (SETS - 1);
+}
+
+static __always_inline struct entry *request_find(u64 req)
+{
+	u32 key = set_of(req);
+	struct set *set = in_flight.lookup(&key);
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int way = 0; way < WAYS; way++)
+		if (set->tag[way] == req)
+			return &set->entry[way];
+	u32 zero = 0;
+	u64 *ever = spilled_ever.lookup(&zero);
+	if (ever && *ever)
+		return spilled.lookup(&req);
+	return 0;
+}
+
+/* A place for a request that is not in the table; its contents are stale. */
+static __always_inline struct entry *request_claim(u64 req)
+{
+	u32 key = set_of(req);
+	struct set *set = in_flight.lookup(&key);
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int way = 0; way < WAYS; way++)
+		if (!set->tag[way] && __sync_val_compare_and_swap(&set->tag[way], 0, req) == 0)
+			return &set->entry[way];
+	u32 zero = 0;
+	struct entry *blank = blank_entry.lookup(&zero);
+	u64 *ever = spilled_ever.lookup(&zero);
+	if (!blank || !ever)
+		return 0;
+	*ever = 1;
+	spilled.update(&req, blank);
+	struct entry *entry = spilled.lookup(&req);
+	if (!entry)
+		count(LOST_TABLE);
+	return entry;
+}
+
+static __always_inline void request_release(u64 req)
+{
+	u32 key = set_of(req);
+	struct set *set = in_flight.lookup(&key);
+	if (!set)
+		return;
+#pragma unroll
+	for (int way = 0; way < WAYS; way++)
+		if (set->tag[way] == req) {
+			set->tag[way] = 0;
+			return;
+		}
+	spilled.delete(&req);
+}
+
+/* Open operations that post completions which do not name their request: multishot
+ * operations (req = the live request) and zero-copy sends waiting for their
+ * notification (req = 0, the request structure is already free). */
+enum open_class { OPEN_MULTISHOT = 0, OPEN_ZERO_COPY = 1 };
+
+struct open_key {
+	u64 ctx_and_class; /* ring contexts are aligned, so the low bit is free */
+	u64 user_data;
+};
+
+struct open {
+	u64 req;
+	u32 count, ambiguous;
+	struct request request;
+};
+
+BPF_HASH(by_user_data, struct open_key, struct open, SPILL);
+
+static __always_inline void open_add(u64 ctx, u32 class, u64 req, const struct request *request)
+{
+	struct open_key key = {.ctx_and_class = ctx | class, .user_data = request->user_data};
+	struct open *open = by_user_data.lookup(&key);
+	if (open) {
+		open->count++;
+		open->ambiguous = 1;
+		return;
+	}
+	struct open fresh = {.req = req, .count = 1, .request = *request};
+	if (by_user_data.update(&key, &fresh))
+		count(LOST_INDEX);
+}
+
+static __always_inline void open_end(u64 ctx, u32 class, u64 req, u64 user_data)
+{
+	struct open_key key = {.ctx_and_class = ctx | class, .user_data = user_data};
+	struct open *open = by_user_data.lookup(&key);
+	if (!open)
+		return;
+	if (open->count <= 1) {
+		by_user_data.delete(&key);
+		return;
+	}
+	open->count--;
+	if (open->req == req)
+		open->req = 0;
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The life of io_uring requests, from the tracepoints of io_uring/io_uring.c.
+ *
+ * A request is remembered at io_uring_submit_req (or io_uring_req_failed, when the
+ * kernel refuses its SQE) and accounted at io_uring_complete or io_uring_cqe_overflow.
+ * Completions are recognised by the request's address, never by user_data, which the
+ * application may repeat; only completions that the kernel posts without naming their
+ * request (multishot, zero-copy notifications) are found through (ring, user_data).
+ */
+#include "facts.h"
+#include "emit.h"
+
+#ifdef TYPED_SUBMIT
+#define LOAD_REQ LOAD_TYPED
+#else
+#define LOAD_REQ LOAD_PROBED
+#endif
+
+#ifdef FLOOR
+int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
+{
+	count(FLOOR_EVENTS);
+	return 0;
+}
+
+int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
+{
+	count(FLOOR_EVENTS);
+	return 0;
+}
+#else
+
+/* An operation whose request structure is reused ended without a completion. */
+static __always_inline void superseded(struct ring *ring, struct entry *entry, u64 now)
+{
+	struct request *request = &entry->request;
+	int hidden = request->sqe_flags & SQE_CQE_SKIP;
+	if (!hidden)
+		ring->superseded++;
+#ifdef STREAM
+	struct completion completion = {
+		.now = now, .user_data = request->user_data, .ring = ring->number,
+		.kind = KIND_SILENT, .path = request->path,
+	};
+	emit(entry, &completion);
+#else
+	struct totals *totals = totals_of(request->opcode);
+	if (totals && !hidden)
+		totals->silent++;
+#endif
+}
+
+static __always_inline void note_batch(struct ring *ring, u32 sq_head)
+{
+	if (ring->seen & SEEN_SQ_HEAD && ring->sq_head == sq_head)
+		return;
+	ring->seen |= SEEN_SQ_HEAD;
+	ring->sq_head = sq_head;
+	ring->batches++;
+}
+
+static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opcode, u64 user_data, s32 fd,
+				     u64 req_flags, u32 sq_head, const struct sqe *sqe, u8 path, u64 id)
+{
+	u64 req = number(req_argument), octx = number(octx_argument);
+	struct ring *ring = ring_find(octx);
+	if (!ring) {
+		ring = ring_insert(octx, id >> 32);
+		if (!ring)
+			return;
+	}
+	if (!(ring->seen & (SEEN_FD | SEEN_CREATED))) {
+		ring->seen |= SEEN_CREATED;
+		ring_find_fd(ring, octx);
+	}
+	note_batch(ring, sq_head);
+	ring->flush_open = 0;
+
+	u64 now = bpf_ktime_get_ns();
+	struct entry *entry = request_find(req);
+	if (entry) {
+		superseded(ring, entry, now);
+		if (entry->request.flags & REQUEST_POSTS_MANY)
+			open_end(octx, OPEN_MULTISHOT, req, entry->request.user_data);
+	} else {
+		entry = request_claim(req);
+		if (!entry)
+			return;
+	}
+	struct request *request = &entry->request;
+	request->submitted_ns = now;
+	request->user_data = user_data;
+	request->tgid = id >> 32;
+	request->tid = id;
+	request->fd = fd;
+	request->opcode = opcode;
+	request->path = path;
+	request->sqe_flags = req_flags & 0x7f;
+	request->flags = 0;
+#ifdef STREAM
+	request->previous_ns = 0;
+	request->sequence = 0;
+	request->chain = 0;
+	request->chain_position = 0;
+	request->ring = ring->number;
+#endif
+	u8 posts_many = !!(req_flags & REQ_POSTS_MANY);
+#ifdef ARGUMENTS
+	if (sqe) {
+		request->sqe_flags |= SQE_ARGUMENTS_SEEN;
+		if (sqe->ioprio | sqe->len | sqe->off | sqe->addr | sqe->op_flags | sqe->buf_index |
+		    sqe->personality | sqe->file_index | sqe->addr3) {
+			request->flags |= REQUEST_NONZERO;
+			entry->sqe = *sqe;
+		}
+	}
+#endif
+	if (sqe && ((opcode == OP_POLL_ADD && sqe->len & 1) ||
+		    (opcode == OP_TIMEOUT && sqe->op_flags & (1 << 6)) ||
+		    (opcode == OP_URING_CMD && sqe->op_flags & (1 << 1)) ||
+		    (opcode == OP_SEND && sqe->ioprio & (1 << 4))))
+		posts_many = 1;
+	if (posts_many) {
+		request->flags |= REQUEST_POSTS_MANY;
+		open_add(octx, OPEN_MULTISHOT, req, request);
+	}
+
+	ring->submitted++;
+	if (req_flags & SQE_CQE_SKIP)
+		ring->hidden++;
+	u64 in_flight_now = ring->submitted - ring->hidden - ring->superseded - ring->ended;
+	if (in_flight_now > ring->in_flight_max)
+		ring->in_flight_max = in_flight_now;
+#ifndef STREAM
+	struct totals *totals = totals_of(opcode);
+	if (totals) {
+		totals->submitted++;
+		if (req_flags & SQE_CQE_SKIP)
+			totals->silent++;
+	}
+#endif
+}
+
+/* The SQE is in memory shared with the application; it was consumed just now, so the
+ * kernel still reads the same one. It is taken only when it is the request's. */
+static __always_inline int read_sqe(struct sqe *sqe, u64 octx_typed, u64 user_data, u8 opcode)
+{
+	u64 octx = number(octx_typed);
+	u32 mask = LOAD_PROBED(u32, octx, OFF_CTX_SQ_ENTRIES) - 1;
+	u32 index = (LOAD_PROBED(u32, octx, OFF_CTX_CACHED_SQ_HEAD) - 1) & mask;
+	u64 array = LOAD_PROBED(u64, octx, OFF_CTX_SQ_ARRAY);
+	u64 sqes = LOAD_PROBED(u64, octx, OFF_CTX_SQ_SQES);
+	u32 flags = LOAD_PROBED(u32, octx, OFF_CTX_FLAGS);
+	if (array && !(flags & (1 << 16) /* IORING_SETUP_NO_SQARRAY */))
+		index = LOAD_PROBED(u32, array, index * 4) & mask;
+	if (flags & (1 << 10) /* IORING_SETUP_SQE128 */)
+		index <<= 1;
+	bpf_probe_read_kernel(sqe, sizeof(*sqe), (void *)(sqes + (u64)index * 64));
+	return sqe->user_data == user_data && sqe->opcode == opcode;
+}
+
+int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	if (!is_target(id >> 32))
+		return 0;
+	u64 req = ctx->args[SUBMIT_REQ];
+	u64 octx = LOAD_REQ(u64, req, OFF_REQ_CTX);
+	u64 user_data = LOAD_REQ(u64, req, OFF_REQ_USER_DATA);
+	u8 opcode = LOAD_REQ(u8, req, OFF_REQ_OPCODE);
+	s32 fd = LOAD_REQ(s32, req, OFF_REQ_FD);
+	u64 flags = LOAD_REQ(REQ_FLAGS_TYPE, req, OFF_REQ_FLAGS);
+	u64 ring_memory = LOAD_REQ(u64, octx, OFF_CTX_RINGS);
+	u32 sq_head = LOAD_REQ(u32, ring_memory, OFF_RINGS_SQ_HEAD);
+	struct sqe sqe;
+	int seen = 0;
+#ifndef ARGUMENTS
+	if (opcode == OP_POLL_ADD || opcode == OP_TIMEOUT || opcode == OP_URING_CMD || opcode == OP_SEND)
+#endif
+		seen = read_sqe(&sqe, octx, user_data, opcode);
+	remember(req, octx, opcode, user_data, fd, flags, sq_head, seen ? &sqe : 0, 0, id);
+	return 0;
+}
+
+#ifdef FAILED_REQ
+int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	if (!is_target(id >> 32))
+		return 0;
+	u64 req = number(ctx->args[FAILED_REQ]);
+	u64 octx = LOAD_PROBED(u64, req, OFF_REQ_CTX);
+	u64 ring_memory = LOAD_PROBED(u64, octx, OFF_CTX_RINGS);
+	u32 sq_head = LOAD_PROBED(u32, ring_memory, OFF_RINGS_SQ_HEAD);
+	struct sqe sqe = {};
+	bpf_probe_read_kernel(&sqe, sizeof(sqe), (void *)number(ctx->args[FAILED_SQE]));
+	/* The kernel took the SQE's flags only if they were valid; the SQE tells what was asked. */
+	remember(req, octx, sqe.opcode, sqe.user_data, sqe.fd, sqe.flags, sq_head, &sqe, PATH_REJECTED, id);
+	return 0;
+}
+#endif
+
+static __always_inline void mark(u64 req, u8 path)
+{
+	struct entry *entry = request_find(number(req));
+	if (entry)
+		entry->request.path |= path;
+}
+
+#ifdef POLL_ARM_REQ
+int io_uring_poll_arm(struct bpf_raw_tracepoint_args *ctx)
+{
+	mark(ctx->args[POLL_ARM_REQ], PATH_POLL);
+	return 0;
+}
+#endif
+
+#ifdef QUEUE_REQ
+int io_uring_queue_async_work(struct bpf_raw_tracepoint_args *ctx)
+{
+	mark(ctx->args[QUEUE_REQ], PATH_IO_WQ);
+	return 0;
+}
+#endif
+
+#ifdef DEFER_REQ
+int io_uring_defer(struct bpf_raw_tracepoint_args *ctx)
+{
+	mark(ctx->args[DEFER_REQ], PATH_DEFERRED);
+	return 0;
+}
+#endif
+
+#if defined(STREAM) && defined(LINK_REQ)
+int io_uring_link(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 req = number(ctx->args[LINK_REQ]), before = number(ctx->args[LINK_BEFORE]);
+	struct entry *entry = request_find(req), *head = request_find(before);
+	if (!entry || !head)
+		return 0;
+	struct ring *ring = ring_find(LOAD_PROBED(u64, req, OFF_REQ_CTX));
+	if (!ring)
+		return 0;
+	if (!head->request.chain) {
+		head->request.chain = head->request.submitted_ns;
+		ring->chain_position = 0;
+	}
+	entry->request.chain = head->request.chain;
+	entry->request.chain_position = ++ring->chain_position;
+	return 0;
+}
+#endif
+
+/* Completions that one flush makes visible to the application together share one
+ * timestamp: the completion queue's published tail has not moved between them. */
+static __always_inline u64 completion_time(struct ring *ring, u32 cq_tail, int has_request)
+{
+	if (has_request && ring->flush_open && ring->flush_tail == cq_tail)
+		return ring->flush_ns;
+	u64 now = bpf_ktime_get_ns();
+	ring->flush_ns = now;
+	ring->flush_tail = cq_tail;
+	ring->flush_open = has_request;
+	return now;
+}
+
+/* Returns whether a file that the completion names is still to be described. */
+static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
+				    u32 cqe_flags, u8 extra_path, u64 now)
+{
+	struct entry *entry = 0;
+	struct request *request = 0;
+	u32 class = cqe_flags & CQE_NOTIF ? OPEN_ZERO_COPY : OPEN_MULTISHOT;
+	u64 from_req = 0;
+	int is_new = 0;
+	u8 kind = KIND_COMPLETION;
+
+	if (req && !(cqe_flags & CQE_NOTIF)) {
+		entry = request_find(req);
+		if (entry && entry->request.user_data == user_data) {
+			request = &entry->request;
+			from_req = req;
+		} else {
+			entry = 0;
+		}
+	}
+	if (!request) {
+		struct open_key key = {.ctx_and_class = octx | class, .user_data = user_data};
+		struct open *open = by_user_data.lookup(&key);
+		if (open) {
+			request = &open->request;
+			if (open->ambiguous)
+				extra_path |= PATH_AMBIGUOUS;
+			if (open->req) {
+				entry = request_find(open->req);
+				if (entry && entry->request.user_data == user_data) {
+					request = &entry->request;
+					from_req = open->req;
+				} else {
+					entry = 0;
+				}
+			}
+		}
+	}
+	if (!request)
+		kind = !req && !(cqe_flags & (CQE_MORE | CQE_NOTIF)) ? KIND_MESSAGE : KIND_UNTRACKED;
+
+	ring->completions++;
+	if (kind == KIND_MESSAGE)
+		ring->messages++;
+	if (kind == KIND_UNTRACKED) {
+		ring->untracked++;
+		count(UNTRACKED);
+	}
+
+	u8 path = request ? request->path | extra_path : extra_path;
+	int more = cqe_flags & CQE_MORE;
+	int zero_copy_first = request && more && req && !(cqe_flags & CQE_NOTIF) &&
+			      (request->opcode == OP_SEND_ZC || request->opcode == OP_SENDMSG_ZC);
+#ifdef STREAM
+	if (request && !zero_copy_first && !(cqe_flags & CQE_NOTIF) && (more || request->sequence))
+		request->sequence++;
+	struct completion completion = {
+		.now = now, .user_data = user_data, .ring = ring->number, .result = result,
+		.cqe_flags = cqe_flags, .kind = kind, .path = path,
+	};
+#ifdef ARGUMENTS
+	if (from_req && !(extra_path & PATH_OVERFLOW))
+		completion.file = file_of(from_req, &is_new);
+#endif
+	if (request && !entry) {
+		/* A copy in the index carries no SQE. */
+		struct entry bare = {.request = *request};
+		bare.request.flags &= ~REQUEST_NONZERO;
+		emit(&bare, &completion);
+	} else {
+		emit(entry, &completion);
+	}
+	if (request)
+		request->previous_ns = now;
+#else
+	struct totals *totals = request ? totals_of(request->opcode) : 0;
+	if (totals) {
+		if (cqe_flags & CQE_NOTIF) {
+			totals->notifications++;
+		} else {
+			totals->completions++;
+			if (result < 0)
+				totals->errors++;
+			else if (BYTE_OPCODES(request->opcode))
+				totals->bytes += result;
+			add_path(totals, path);
+			if (!(request->flags & REQUEST_POSTS_MANY))
+				add_latency(totals, request, now);
+		}
+		if (!more)
+			totals->ended++;
+		if (!more && request->sqe_flags & SQE_CQE_SKIP)
+			totals->silent--;
+	}
+#endif
+	if (!request)
+		return 0;
+	if (!more) {
+		if (!(request->sqe_flags & SQE_CQE_SKIP))
+			ring->ended++;
+		if (cqe_flags & CQE_NOTIF)
+			open_end(octx, OPEN_ZERO_COPY, 0, user_data);
+		else if (request->flags & REQUEST_POSTS_MANY)
+			open_end(octx, OPEN_MULTISHOT, from_req, user_data);
+		if (from_req)
+			request_release(from_req);
+	} else if (zero_copy_first) {
+		/* The request structure is free now; the notification comes without it. */
+		open_add(octx, OPEN_ZERO_COPY, 0, request);
+		request_release(from_req);
+	}
+	return is_new;
+}
+
+/* The ring of a completion, or 0 when it is none of the target's. */
+static __always_inline struct ring *completing_ring(u64 octx)
+{
+	struct ring *ring = ring_find(octx);
+	if (ring)
+		return ring;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!is_target(tgid))
+		return 0;
+	return ring_insert(octx, tgid);
+}
+
+int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 octx_argument = ctx->args[COMPLETE_CTX];
+	u64 octx = number(octx_argument);
+	struct ring *ring = completing_ring(octx);
+	if (!ring)
+		return 0;
+	u64 req = number(ctx->args[COMPLETE_REQ]);
+#ifdef COMPLETE_CQE
+	u64 cqe = ctx->args[COMPLETE_CQE];
+	u64 user_data = LOAD_TYPED(u64, cqe, 0);
+	s32 result = LOAD_TYPED(s32, cqe, 8);
+	u32 cqe_flags = LOAD_TYPED(u32, cqe, 12);
+#else
+	u64 user_data = ctx->args[COMPLETE_USER_DATA];
+	s32 result = ctx->args[COMPLETE_RESULT];
+	u32 cqe_flags = ctx->args[COMPLETE_CQE_FLAGS];
+#endif
+#ifdef TYPED_COMPLETE_CTX
+	u64 ring_memory = LOAD_TYPED(u64, octx_argument, OFF_CTX_RINGS);
+	u32 cq_tail = LOAD_TYPED(u32, ring_memory, OFF_RINGS_CQ_TAIL);
+#else
+	u64 ring_memory = LOAD_PROBED(u64, octx, OFF_CTX_RINGS);
+	u32 cq_tail = LOAD_PROBED(u32, ring_memory, OFF_RINGS_CQ_TAIL);
+#endif
+	u64 now = completion_time(ring, cq_tail, req != 0);
+	ring->last_finished = req;
+	int describe = account(ring, octx, req, user_data, result, cqe_flags, 0, now);
+#ifdef ARGUMENTS
+	if (describe) {
+		file_programs.call(ctx, 0);
+		count(LOST_FACTS);
+	}
+#endif
+	return 0;
+}
+
+#ifdef OVERFLOW_CTX
+#define OVERFLOW_STEPS 1024
+
+#if defined(OFF_CTX_FINISHED) && defined(OFF_REQ_LIST)
+static __always_inline u64 finished_request(u64 node, u64 user_data)
+{
+	for (int i = 0; i < OVERFLOW_STEPS && node; i++) {
+		u64 req = node - OFF_REQ_LIST;
+		if (LOAD_PROBED(u64, req, OFF_REQ_USER_DATA) == user_data &&
+		    !(LOAD_PROBED(REQ_FLAGS_TYPE, req, OFF_REQ_FLAGS) & SQE_CQE_SKIP))
+			return req;
+		node = LOAD_PROBED(u64, node, 0);
+	}
+	return 0;
+}
+#endif
+
+static __always_inline int in_flight_with(u64 req, u64 user_data)
+{
+	struct entry *entry = req ? request_find(req) : 0;
+	return entry && entry->request.user_data == user_data;
+}
+
+/* The tracepoint does not name the request. A worker thread completes the request it
+ * works on; anyone else is walking the ring's list of finished requests in order
+ * (__io_submit_flush_completions), so the request comes after the last one that was
+ * completed in this flush. */
+static __always_inline u64 overflowing_request(struct ring *ring, u64 octx, u64 user_data, u32 cq_tail)
+{
+	u64 req;
+#if defined(OFF_TASK_WORKER) && defined(OFF_WORKER_WORK) && defined(OFF_REQ_WORK)
+	u64 task = bpf_get_current_task();
+	if (LOAD_PROBED(u32, task, OFF_TASK_FLAGS) & PF_IO_WORKER) {
+		u64 worker = LOAD_PROBED(u64, task, OFF_TASK_WORKER);
+		u64 work = LOAD_PROBED(u64, worker, OFF_WORKER_WORK);
+		req = work ? work - OFF_REQ_WORK : 0;
+		if (in_flight_with(req, user_data))
+			return req;
+	}
+#endif
+#if defined(OFF_CTX_FINISHED) && defined(OFF_REQ_LIST)
+	if (ring->flush_open && ring->flush_tail == cq_tail && ring->last_finished) {
+		u64 next = LOAD_PROBED(u64, ring->last_finished + OFF_REQ_LIST, 0);
+		req = finished_request(next, user_data);
+		if (in_flight_with(req, user_data))
+			goto found;
+	}
+	req = finished_request(LOAD_PROBED(u64, octx, OFF_CTX_FINISHED), user_data);
+	if (in_flight_with(req, user_data))
+		goto found;
+#endif
+	return 0;
+found:
+	ring->flush_open = 1;
+	ring->flush_tail = cq_tail;
+	ring->last_finished = req;
+	return req;
+}
+
+int io_uring_cqe_overflow(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 octx = number(ctx->args[OVERFLOW_CTX]);
+	struct ring *ring = completing_ring(octx);
+	if (!ring)
+		return 0;
+	u64 user_data = ctx->args[OVERFLOW_USER_DATA];
+	u32 cqe_flags = ctx->args[OVERFLOW_CQE_FLAGS];
+	u8 path = PATH_OVERFLOW;
+	ring->overflows++;
+	if (!ctx->args[OVERFLOW_ENTRY]) {
+		ring->dropped++;
+		path |= PATH_DROPPED;
+	}
+	struct open_key key = {.ctx_and_class = octx | OPEN_MULTISHOT, .user_data = user_data};
+	u32 cq_tail = LOAD_PROBED(u32, LOAD_PROBED(u64, octx, OFF_CTX_RINGS), OFF_RINGS_CQ_TAIL);
+	u64 req = 0;
+	ring->flush_ns = bpf_ktime_get_ns();
+	if (!(cqe_flags & CQE_NOTIF) && !(cqe_flags & CQE_MORE && by_user_data.lookup(&key)))
+		req = overflowing_request(ring, octx, user_data, cq_tail);
+	account(ring, octx, req, user_data, ctx->args[OVERFLOW_RESULT], cqe_flags, path, ring->flush_ns);
+	return 0;
+}
+#endif
+
+/* A new ring at the address of a closed one must not inherit its entry. */
+int io_uring_create(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 octx = number(ctx->args[CREATE_CTX]);
+	struct ring *ring = ring_find(octx);
+	if (ring)
+		ring->ctx = RING_RETIRED;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!is_target(tgid))
+		return 0;
+	ring = ring_insert(octx, tgid);
+	if (!ring)
+		return 0;
+	ring->seen |= SEEN_CREATED | SEEN_FD | SEEN_SIZES;
+	ring->fd = ctx->args[CREATE_FD];
+	ring->sq_entries = ctx->args[CREATE_SQ_ENTRIES];
+	ring->cq_entries = ctx->args[CREATE_CQ_ENTRIES];
+	ring->flags = ctx->args[CREATE_FLAGS];
+	ring->created_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+#ifdef REGISTER_CTX
+int io_uring_register(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct ring *ring = ring_find(number(ctx->args[REGISTER_CTX]));
+	if (!ring)
+		return 0;
+	ring->files = ctx->args[REGISTER_FILES];
+	ring->buffers = ctx->args[REGISTER_BUFFERS];
+	ring->seen |= SEEN_REGISTERED;
+	return 0;
+}
+#endif
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * Follows the target's process tree: children join the target set before they run
+ * (with -f), and a process leaves it when its last thread exits.
+ */
+#include "facts.h"
+
+#ifdef FILTER_BITS
+static __always_inline void tell(u32 type, u32 pid, u32 parent)
+{
+	struct process_fact fact = {.type = type, .pid = pid, .parent = parent};
+	if (facts.ringbuf_output(&fact, sizeof(fact), BPF_RB_NO_WAKEUP))
+		count(LOST_FACTS);
+}
+
+static __always_inline void set_target(u32 pid, int on)
+{
+	u32 key = pid >> 6;
+	u64 *word = targets.lookup(&key);
+	u64 bit = 1ULL << (pid & 63);
+	if (!word)
+		return;
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		u64 seen = *word;
+		u64 wanted = on ? seen | bit : seen & ~bit;
+		if (seen == wanted || __sync_val_compare_and_swap(word, seen, wanted) == seen)
+			return;
+	}
+}
+
+#ifdef FOLLOW
+int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 parent = LOAD_PROBED(u32, ctx->args[0], OFF_TASK_TGID);
+	u32 child = LOAD_PROBED(u32, ctx->args[1], OFF_TASK_TGID);
+	if (child != parent && is_target(parent)) {
+		set_target(child, 1);
+		tell(FACT_FORK, child, parent);
+	}
+	return 0;
+}
+#endif
+
+int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = ctx->args[0];
+	u32 pid = LOAD_PROBED(u32, task, OFF_TASK_TGID);
+	if (!is_target(pid))
+		return 0;
+	u64 signal = LOAD_PROBED(u64, task, OFF_TASK_SIGNAL);
+	if (LOAD_PROBED(u32, signal, OFF_SIGNAL_LIVE) == 0) {
+		set_target(pid, 0);
+		tell(FACT_EXIT, pid, 0);
+	}
+	return 0;
+}
+#endif

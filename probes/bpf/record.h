@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What the probes hand to user space: 64-byte slots in the operations ring buffer and
+ * variable-size facts in the facts ring buffer. probes/slots.py declares the same
+ * layouts as numpy dtypes; tests compare the two sizes and offsets.
+ *
+ * The ring buffer's own header takes 8 bytes, so a record of 56 bytes fills one slot.
+ * A record of 120 or 184 bytes fills two or three: each further slot begins with a
+ * header written here, so that the reader may view the whole buffer as slots.
+ */
+#pragma once
+#include <linux/types.h>
+
+enum slot_kind {
+	KIND_COMPLETION = 1,
+	KIND_UNTRACKED = 2,
+	KIND_MESSAGE = 3,
+	KIND_SILENT = 4,
+	KIND_UNFINISHED = 5,
+	KIND_ARGUMENTS = 16,
+	KIND_SEQUENCE = 17,
+};
+
+enum path_bits {
+	PATH_POLL = 1,
+	PATH_IO_WQ = 2,
+	PATH_DEFERRED = 4,
+	PATH_REJECTED = 8,
+	PATH_OVERFLOW = 16,
+	PATH_DROPPED = 32,
+	PATH_AMBIGUOUS = 64,
+};
+
+/* IOSQE_* uses bits 0 to 6; bit 7 tells that the SQE's fields were read. Fields that
+ * are all zero send no arguments slot. */
+#define SQE_ARGUMENTS_SEEN 128
+
+#define UNKNOWN_OPCODE 255
+
+/* include/uapi/linux/io_uring.h */
+#define SQE_CQE_SKIP (1 << 6)
+#define CQE_MORE (1 << 1)
+#define CQE_NOTIF (1 << 3)
+/* include/linux/sched.h */
+#define PF_IO_WORKER 0x10
+
+struct operation_slot {
+	u8 kind, opcode, path, sqe_flags;
+	s32 fd;
+	u64 completed_ns, submitted_ns, user_data;
+	u32 ring, tgid, tid;
+	s32 result;
+	u32 cqe_flags, file;
+};
+
+struct arguments_slot {
+	u8 kind, reserved;
+	u16 ioprio;
+	u32 len;
+	u64 off, addr;
+	u32 op_flags;
+	u16 buf_index, personality;
+	u32 file_index;
+	u16 chain_position, reserved2;
+	u64 addr3, chain;
+};
+
+struct sequence_slot {
+	u8 kind, reserved[3];
+	u32 sequence;
+	u64 previous_ns;
+	u64 reserved2[5];
+};
+
+struct slot_header {
+	u32 length, page_offset;
+};
+
+struct one_slot {
+	struct operation_slot operation;
+};
+
+struct two_slots {
+	struct operation_slot operation;
+	struct slot_header header;
+	struct arguments_slot arguments;
+};
+
+struct three_slots {
+	struct operation_slot operation;
+	struct slot_header header;
+	struct arguments_slot arguments;
+	struct slot_header header2;
+	struct sequence_slot sequence;
+};
+
+/* Indexes of the per-CPU event counters: what could not be delivered or remembered. */
+enum counter {
+	LOST_OPERATIONS, /* no room in the operations ring buffer */
+	LOST_FACTS,      /* no room in the facts ring buffer */
+	LOST_TABLE,      /* no room to remember a request in flight */
+	LOST_INDEX,      /* no room to remember an open multishot or zero-copy operation */
+	LOST_RINGS,      /* no room to remember another ring */
+	UNTRACKED,       /* completions whose submission was not seen */
+	FLOOR_EVENTS,    /* floor mode: events counted and nothing else */
+	COUNTERS_END,
+};

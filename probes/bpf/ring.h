@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * The table of io_uring instances, found by their kernel address.
+ *
+ * Invariant: the fields of one ring are written from two sides only, and each side is
+ * serialised by the kernel: submission under the ring's uring_lock, completion under
+ * its completion lock (or by its single task, for DEFER_TASKRUN). The two sides write
+ * different fields, so plain additions are exact. A ring that is closed keeps its
+ * entry; a new one at the same address gets an entry of its own.
+ */
+#pragma once
+#include "common.h"
+
+#define RING_LIMIT 4096
+#define RING_PROBES 16
+#define RING_RETIRED 1
+
+struct ring {
+	u64 ctx;
+	u32 number;
+	u32 sq_head;
+	/* submission side */
+	u64 submitted, hidden, superseded, batches, in_flight_max;
+	u64 chain;
+	u32 chain_position, tgid;
+	/* completion side */
+	u64 ended, completions, overflows, dropped, messages, untracked;
+	u64 flush_ns;
+	u32 flush_tail, flush_open;
+	u64 last_finished;
+	/* facts */
+	s32 fd;
+	u32 flags, sq_entries, cq_entries, files, buffers, sq_thread, seen;
+	u64 created_ns;
+};
+
+enum ring_facts { /* bits of ring.seen */
+	SEEN_CREATED = 1,
+	SEEN_FD = 2,
+	SEEN_SQ_HEAD = 4,
+	SEEN_SIZES = 8,
+	SEEN_REGISTERED = 16,
+	SEEN_SQ_THREAD = 32,
+};
+
+BPF_F_TABLE("array", u32, struct ring, rings, RING_LIMIT, BPF_F_MMAPABLE);
+BPF_ARRAY(ring_numbers, u64, 1);
+
+static __always_inline u32 ring_hash(u64 ctx)
+{
+	return (u32)((ctx >> 6) * 0x9E3779B97F4A7C15ULL >> 52);
+}
+
+static __always_inline struct ring *ring_find(u64 ctx)
+{
+	u32 slot = ring_hash(ctx);
+#pragma unroll
+	for (int i = 0; i < RING_PROBES; i++) {
+		u32 key = (slot + i) & (RING_LIMIT - 1);
+		struct ring *ring = rings.lookup(&key);
+		if (!key)
+			continue;
+		if (!ring || !ring->ctx)
+			return 0;
+		if (ring->ctx == ctx)
+			return ring;
+	}
+	return 0;
+}
+
+static __always_inline u32 ring_next_number(void)
+{
+	u32 zero = 0;
+	u64 *next = ring_numbers.lookup(&zero);
+	if (!next)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		u64 seen = *next;
+		if (__sync_val_compare_and_swap(next, seen, seen + 1) == seen)
+			return seen + 1;
+	}
+	return 0;
+}
+
+/* The descriptor of a ring that existed before the probes: the caller's descriptors are
+ * searched once for the file whose private_data is this ring. */
+static __always_inline void ring_find_fd(struct ring *ring, u64 ctx)
+{
+#ifdef OFF_FILE_PRIVATE
+	u64 task = bpf_get_current_task();
+	u64 files = LOAD_PROBED(u64, task, OFF_TASK_FILES);
+	u64 table = LOAD_PROBED(u64, files, OFF_FILES_FDT);
+	u64 array = LOAD_PROBED(u64, table, OFF_FDT_FD);
+	u32 size = LOAD_PROBED(u32, table, OFF_FDT_MAX);
+	for (u32 fd = 0; fd < 256 && fd < size; fd++) {
+		u64 file = LOAD_PROBED(u64, array, fd * 8);
+		if (file && LOAD_PROBED(u64, file, OFF_FILE_PRIVATE) == ctx) {
+			ring->fd = fd;
+			ring->seen |= SEEN_FD;
+			return;
+		}
+	}
+#endif
+}
+
+static __always_inline void ring_read_facts(struct ring *ring, u64 ctx)
+{
+	ring->flags = LOAD_PROBED(u32, ctx, OFF_CTX_FLAGS);
+#if defined(OFF_CTX_SQ_ENTRIES) && defined(OFF_CTX_CQ_ENTRIES)
+	ring->sq_entries = LOAD_PROBED(u32, ctx, OFF_CTX_SQ_ENTRIES);
+	ring->cq_entries = LOAD_PROBED(u32, ctx, OFF_CTX_CQ_ENTRIES);
+	ring->seen |= SEEN_SIZES;
+#endif
+#if defined(OFF_CTX_FILES) && defined(OFF_CTX_BUFFERS)
+	ring->files = LOAD_PROBED(u32, ctx, OFF_CTX_FILES);
+	ring->buffers = LOAD_PROBED(u32, ctx, OFF_CTX_BUFFERS);
+	ring->seen |= SEEN_REGISTERED;
+#endif
+#if defined(OFF_CTX_SQ_DATA) && defined(OFF_SQ_DATA_PID)
+	u64 sq_data = LOAD_PROBED(u64, ctx, OFF_CTX_SQ_DATA);
+	if (sq_data)
+		ring->sq_thread = LOAD_PROBED(u32, sq_data, OFF_SQ_DATA_PID);
+	ring->seen |= SEEN_SQ_THREAD;
+#endif
+}
+
+/* Claims an entry for a ring that is not in the table yet. Entry 0 is shared by all
+ * rings for which there is no room, and counted. */
+static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
+{
+	u32 slot = ring_hash(ctx);
+#pragma unroll
+	for (int i = 0; i < RING_PROBES; i++) {
+		u32 key = (slot + i) & (RING_LIMIT - 1);
+		struct ring *ring = rings.lookup(&key);
+		if (!ring || !key)
+			continue;
+		u64 previous = __sync_val_compare_and_swap(&ring->ctx, 0, ctx);
+		if (previous == ctx)
+			return ring;
+		if (previous)
+			continue;
+		ring->number = ring_next_number();
+		ring->tgid = tgid;
+		ring->fd = -1;
+		ring_read_facts(ring, ctx);
+		return ring;
+	}
+	count(LOST_RINGS);
+	u32 zero = 0;
+	return rings.lookup(&zero);
+}

@@ -1,0 +1,191 @@
+"""Where the running kernel keeps what the probes read: BTF lookups as -D constants.
+
+A constant whose path this kernel does not have is simply not defined; the C code then
+leaves out the feature, and `Layout.missing` names what is lost. Only `REQUIRED` paths
+make capture impossible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from uringtrace.errors import CapabilityError
+from uringtrace.probes.btf import Btf, Field
+
+REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "OFF_REQ_OPCODE": (("io_kiocb", "opcode"),),
+    "OFF_REQ_FLAGS": (("io_kiocb", "flags"),),
+    "OFF_REQ_USER_DATA": (("io_kiocb", "cqe.user_data"), ("io_kiocb", "user_data")),
+    "OFF_REQ_FD": (("io_kiocb", "cqe.fd"), ("io_kiocb", "fd")),
+    "OFF_REQ_CTX": (("io_kiocb", "ctx"),),
+    "OFF_REQ_FILE": (("io_kiocb", "file"),),
+    "OFF_CTX_FLAGS": (("io_ring_ctx", "flags"),),
+    "OFF_CTX_RINGS": (("io_ring_ctx", "rings"),),
+    "OFF_CTX_SQ_ENTRIES": (("io_ring_ctx", "sq_entries"),),
+    "OFF_CTX_CACHED_SQ_HEAD": (("io_ring_ctx", "cached_sq_head"),),
+    "OFF_CTX_SQ_ARRAY": (("io_ring_ctx", "sq_array"),),
+    "OFF_CTX_SQ_SQES": (("io_ring_ctx", "sq_sqes"),),
+    "OFF_RINGS_SQ_HEAD": (("io_rings", "sq.head"),),
+    "OFF_RINGS_CQ_TAIL": (("io_rings", "cq.tail"),),
+    "OFF_TASK_TGID": (("task_struct", "tgid"),),
+    "OFF_TASK_SIGNAL": (("task_struct", "signal"),),
+    "OFF_SIGNAL_LIVE": (("signal_struct", "live"),),
+    "OFF_FILE_INODE": (("file", "f_inode"),),
+    "OFF_FILE_MNT": (("file", "f_path.mnt"),),
+    "OFF_FILE_DENTRY": (("file", "f_path.dentry"),),
+    "OFF_INODE_NUMBER": (("inode", "i_ino"),),
+    "OFF_INODE_MODE": (("inode", "i_mode"),),
+    "OFF_INODE_SB": (("inode", "i_sb"),),
+    "OFF_SB_DEVICE": (("super_block", "s_dev"),),
+    "OFF_DENTRY_PARENT": (("dentry", "d_parent"),),
+    "OFF_DENTRY_NAME": (("dentry", "d_name.name"),),
+    "OFF_MOUNT_MNT": (("mount", "mnt"),),
+    "OFF_MOUNT_PARENT": (("mount", "mnt_parent"),),
+    "OFF_MOUNT_POINT": (("mount", "mnt_mountpoint"),),
+    "OFF_VFSMOUNT_ROOT": (("vfsmount", "mnt_root"),),
+    "OFF_FILE_PRIVATE": (("file", "private_data"),),
+    "OFF_SOCKET_SK": (("socket", "sk"),),
+    "OFF_SOCK_FAMILY": (("sock_common", "skc_family"),),
+    "OFF_SOCK_STATE": (("sock_common", "skc_state"),),
+    "OFF_SOCK_REMOTE": (("sock_common", "skc_daddr"),),
+    "OFF_SOCK_LOCAL": (("sock_common", "skc_rcv_saddr"),),
+    "OFF_SOCK_REMOTE6": (("sock_common", "skc_v6_daddr"),),
+    "OFF_SOCK_LOCAL6": (("sock_common", "skc_v6_rcv_saddr"),),
+    "OFF_SOCK_REMOTE_PORT": (("sock_common", "skc_dport"),),
+    "OFF_SOCK_LOCAL_PORT": (("sock_common", "skc_num"),),
+    "OFF_SOCK_TYPE": (("sock", "sk_type"),),
+    "OFF_SOCK_PROTOCOL": (("sock", "sk_protocol"),),
+    "OFF_UNIX_ADDRESS": (("unix_sock", "addr"),),
+    "OFF_UNIX_ADDRESS_LENGTH": (("unix_address", "len"),),
+    "OFF_UNIX_ADDRESS_NAME": (("unix_address", "name"),),
+}
+"""Constant → paths to try, in order. Without one of these nothing is captured."""
+
+OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
+    "OFF_CTX_CQ_ENTRIES": ((("io_ring_ctx", "cq_entries"),), "sizes of rings created before attach"),
+    "OFF_CTX_FILES": (
+        (("io_ring_ctx", "file_table.data.nr"), ("io_ring_ctx", "nr_user_files")),
+        "registered files of rings created before attach",
+    ),
+    "OFF_CTX_BUFFERS": (
+        (("io_ring_ctx", "buf_table.nr"), ("io_ring_ctx", "nr_user_bufs")),
+        "registered buffers of rings created before attach",
+    ),
+    "OFF_CTX_SQ_DATA": ((("io_ring_ctx", "sq_data"),), "the SQPOLL thread of a ring"),
+    "OFF_SQ_DATA_PID": ((("io_sq_data", "task_pid"),), "the SQPOLL thread of a ring"),
+    "OFF_CTX_FINISHED": (
+        (("io_ring_ctx", "submit_state.compl_reqs.first"),),
+        "which operation an overflowed completion belongs to",
+    ),
+    "OFF_REQ_LIST": (
+        (("io_kiocb", "comp_list"),),
+        "which operation an overflowed completion belongs to",
+    ),
+    "OFF_REQ_WORK": ((("io_kiocb", "work"),), "overflowed completions of worker threads"),
+    "OFF_TASK_WORKER": ((("task_struct", "worker_private"),), "overflowed completions of worker threads"),
+    "OFF_WORKER_WORK": ((("io_worker", "cur_work"),), "overflowed completions of worker threads"),
+    "OFF_TASK_FLAGS": ((("task_struct", "flags"),), "overflowed completions of worker threads"),
+    "OFF_TASK_FILES": ((("task_struct", "files"),), "descriptors of rings created before attach"),
+    "OFF_FILES_FDT": ((("files_struct", "fdt"),), "descriptors of rings created before attach"),
+    "OFF_FDT_FD": ((("fdtable", "fd"),), "descriptors of rings created before attach"),
+    "OFF_FDT_MAX": ((("fdtable", "max_fds"),), "descriptors of rings created before attach"),
+}
+"""Constant → paths to try, and what is lost without it."""
+
+BYTE_OPERATIONS = frozenset(
+    {
+        "READ",
+        "WRITE",
+        "READV",
+        "WRITEV",
+        "READ_FIXED",
+        "WRITE_FIXED",
+        "READV_FIXED",
+        "WRITEV_FIXED",
+        "READ_MULTISHOT",
+        "SEND",
+        "RECV",
+        "SENDMSG",
+        "RECVMSG",
+        "SEND_ZC",
+        "SENDMSG_ZC",
+        "RECV_ZC",
+        "SPLICE",
+        "TEE",
+    }
+)
+"""Operations whose positive result is a number of bytes (io_uring_enter(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the C code is compiled with, and what this kernel's lack of costs."""
+
+    constants: Mapping[str, str]
+    operation_names: Mapping[int, str]
+    """opcode → name without IORING_OP_."""
+    missing: tuple[str, ...]
+    """Features lost because this kernel has no such field."""
+
+
+def _find(btf: Btf, paths: tuple[tuple[str, str], ...]) -> Field | None:
+    return next((field for struct, path in paths if (field := btf.field(struct, path))), None)
+
+
+def _opcodes(btf: Btf) -> dict[int, str]:
+    enumerators = btf.enum("io_uring_op") or btf.enumerators("IORING_OP_", containing="IORING_OP_NOP")
+    return {
+        value: name.removeprefix("IORING_OP_")
+        for name, value in enumerators.items()
+        if name.startswith("IORING_OP_") and name != "IORING_OP_LAST"
+    }
+
+
+def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
+    by_name = {name: opcode for opcode, name in names.items()}
+    mask = sum(1 << opcode for opcode, name in names.items() if name in BYTE_OPERATIONS)
+    low, high = mask & (1 << 64) - 1, mask >> 64
+    test = f"((op) < 64 ? {low}ULL >> ((op) & 63) : {high}ULL >> ((op) & 63)) & 1"
+    wanted = ("POLL_ADD", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC")
+    return {
+        "OPCODES": str(max(names) + 2),
+        "BYTE_OPCODES(op)": f"({test})",
+        **{f"OP_{name}": str(by_name.get(name, 256)) for name in wanted},
+    }
+
+
+def _posts_many(btf: Btf) -> int:
+    bits = btf.enumerators("REQ_F_", containing="REQ_F_FIXED_FILE_BIT")
+    return sum(
+        1 << bits[name] for name in ("REQ_F_APOLL_MULTISHOT_BIT", "REQ_F_MULTISHOT_BIT") if name in bits
+    )
+
+
+def read_layout(btf: Btf) -> Layout:
+    """All constants of this kernel; raises `CapabilityError` when a required one is missing."""
+    constants: dict[str, str] = {}
+    for name, paths in REQUIRED.items():
+        field = _find(btf, paths)
+        if field is None:
+            struct, path = paths[0]
+            raise CapabilityError(
+                f"this kernel's io_uring differs from every known one: no field {path} in struct {struct}",
+                "please report it together with the output of `uringtrace check`",
+            )
+        constants[name] = str(field.offset)
+        if name == "OFF_REQ_FLAGS":
+            constants["REQ_FLAGS_TYPE"] = "u64" if field.size == 8 else "u32"
+    missing = []
+    for name, (paths, cost) in OPTIONAL.items():
+        field = _find(btf, paths)
+        if field is None:
+            missing.append(cost)
+        else:
+            constants[name] = str(field.offset)
+    names = _opcodes(btf)
+    if not names:
+        raise CapabilityError("this kernel has no io_uring", "it needs CONFIG_IO_URING=y")
+    constants |= _opcode_constants(names)
+    constants["REQ_POSTS_MANY"] = f"{_posts_many(btf)}ULL"
+    return Layout(constants, names, tuple(dict.fromkeys(missing)))

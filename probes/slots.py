@@ -1,0 +1,192 @@
+"""The memory that the probes share with us, as numpy dtypes.
+
+Each dtype repeats one C struct of probes/bpf; tests compile those headers and compare
+every size and offset. Slots carry the ring buffer's 8-byte header, so that a numpy view
+of the whole buffer has one item per slot.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+SLOT_SIZE = 64
+BUSY = np.uint32(1 << 31)
+"""BPF_RINGBUF_BUSY_BIT (include/uapi/linux/bpf.h): reserved, not yet written."""
+ARGUMENTS_KIND = 16
+SEQUENCE_KIND = 17
+ARGUMENTS_SEEN = 128
+"""Bit of operation_slot.sqe_flags: the SQE was read; without an arguments slot it was all zero."""
+WAYS = 4
+
+
+class Counter(IntEnum):
+    """Rows of the per-processor counters (enum counter in record.h)."""
+
+    LOST_OPERATIONS = 0
+    LOST_FACTS = 1
+    LOST_TABLE = 2
+    LOST_INDEX = 3
+    LOST_RINGS = 4
+    UNTRACKED = 5
+    FLOOR_EVENTS = 6
+
+
+_HEADER = [("length", "<u4"), ("page_offset", "<u4")]
+
+OPERATION_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("opcode", "u1"),
+        ("path", "u1"),
+        ("sqe_flags", "u1"),
+        ("fd", "<i4"),
+        ("completed_ns", "<u8"),
+        ("submitted_ns", "<u8"),
+        ("user_data", "<u8"),
+        ("ring", "<u4"),
+        ("tgid", "<u4"),
+        ("tid", "<u4"),
+        ("result", "<i4"),
+        ("cqe_flags", "<u4"),
+        ("file", "<u4"),
+    ]
+)
+
+ARGUMENTS_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("reserved", "u1"),
+        ("ioprio", "<u2"),
+        ("len", "<u4"),
+        ("off", "<u8"),
+        ("addr", "<u8"),
+        ("op_flags", "<u4"),
+        ("buf_index", "<u2"),
+        ("personality", "<u2"),
+        ("file_index", "<u4"),
+        ("chain_position", "<u2"),
+        ("reserved2", "<u2"),
+        ("addr3", "<u8"),
+        ("chain", "<u8"),
+    ]
+)
+
+SEQUENCE_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("reserved", "u1", (3,)),
+        ("sequence", "<u4"),
+        ("previous_ns", "<u8"),
+        ("reserved2", "<u8", (5,)),
+    ]
+)
+
+SQE = np.dtype(
+    [
+        ("opcode", "u1"),
+        ("flags", "u1"),
+        ("ioprio", "<u2"),
+        ("fd", "<i4"),
+        ("off", "<u8"),
+        ("addr", "<u8"),
+        ("len", "<u4"),
+        ("op_flags", "<u4"),
+        ("user_data", "<u8"),
+        ("buf_index", "<u2"),
+        ("personality", "<u2"),
+        ("file_index", "<u4"),
+        ("addr3", "<u8"),
+        ("reserved", "<u8"),
+    ]
+)
+"""struct io_uring_sqe as io_uring_enter(2) documents it, with unions under one name."""
+
+_REQUEST = [
+    ("submitted_ns", "<u8"),
+    ("user_data", "<u8"),
+    ("tgid", "<u4"),
+    ("tid", "<u4"),
+    ("fd", "<i4"),
+    ("opcode", "u1"),
+    ("path", "u1"),
+    ("sqe_flags", "u1"),
+    ("flags", "u1"),
+]
+REQUEST = np.dtype(_REQUEST)
+"""struct request in counting mode."""
+STREAM_REQUEST = np.dtype(
+    [
+        *_REQUEST,
+        ("previous_ns", "<u8"),
+        ("chain", "<u8"),
+        ("sequence", "<u4"),
+        ("chain_position", "<u2"),
+        ("ring", "<u2"),
+    ]
+)
+ARGUMENTS_ENTRY = np.dtype([("request", STREAM_REQUEST), ("sqe", SQE)])
+STREAM_ENTRY = np.dtype([("request", STREAM_REQUEST)])
+
+
+def request_set(entry: np.dtype[np.void]) -> np.dtype[np.void]:
+    """struct set: the tags of WAYS requests (0: free), then their entries."""
+    return np.dtype([("tag", "<u8", (WAYS,)), ("entry", entry, (WAYS,))])
+
+
+RING = np.dtype(
+    [
+        ("ctx", "<u8"),
+        ("number", "<u4"),
+        ("sq_head", "<u4"),
+        ("submitted", "<u8"),
+        ("hidden", "<u8"),
+        ("superseded", "<u8"),
+        ("batches", "<u8"),
+        ("in_flight_max", "<u8"),
+        ("chain", "<u8"),
+        ("chain_position", "<u4"),
+        ("tgid", "<u4"),
+        ("ended", "<u8"),
+        ("completions", "<u8"),
+        ("overflows", "<u8"),
+        ("dropped", "<u8"),
+        ("messages", "<u8"),
+        ("untracked", "<u8"),
+        ("flush_ns", "<u8"),
+        ("flush_tail", "<u4"),
+        ("flush_open", "<u4"),
+        ("last_finished", "<u8"),
+        ("fd", "<i4"),
+        ("flags", "<u4"),
+        ("sq_entries", "<u4"),
+        ("cq_entries", "<u4"),
+        ("files", "<u4"),
+        ("buffers", "<u4"),
+        ("sq_thread", "<u4"),
+        ("seen", "<u4"),
+        ("created_ns", "<u8"),
+    ]
+)
+RING_LIMIT = 4096
+
+
+class RingSeen(IntEnum):
+    """Bits of ring.seen (enum ring_facts in ring.h): which facts are known."""
+
+    CREATED = 1
+    FD = 2
+    SQ_HEAD = 4
+    SIZES = 8
+    REGISTERED = 16
+    SQ_THREAD = 32
+
+
+Slots = NDArray[np.void]
+"""One-dimensional array of dtype `OPERATION_SLOT`; items of kinds ARGUMENTS_KIND and
+SEQUENCE_KIND follow the operation they belong to and are viewed with their own dtype."""

@@ -1,0 +1,196 @@
+"""Which tracepoints the probes use, and which of their known prototypes this kernel has.
+
+The tracepoint's presence and argument types decide, never a version number. Known
+history (include/trace/events/io_uring.h): `submit_sqe` became `submit_req`; `complete`
+passed scalars until it took a `struct io_uring_cqe *`; requests were named by
+user_data only before they were passed as `struct io_kiocb *`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from uringtrace.probes.btf import Btf
+
+REQUEST = "io_kiocb *"
+CQE = "io_uring_cqe *"
+ANY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prototype:
+    """One known form of a tracepoint and what it means for the C code."""
+
+    tracepoint: str
+    arguments: tuple[str, ...]
+    """Types from the left; "" accepts any. Further arguments are not used."""
+    constants: Mapping[str, int]
+    """-D constants: where the C code finds each argument, and which are typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing to observe, with its known prototypes in order of preference."""
+
+    function: str
+    """The C function that is attached."""
+    costs: str
+    """What is lost without it."""
+    prototypes: tuple[Prototype, ...]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The prototype of a subject that this kernel has; `prototype` None when it has none."""
+
+    subject: Subject
+    prototype: Prototype | None
+    present: tuple[str, ...] | None
+    """Argument types of the tracepoint as the kernel declares it; None when absent."""
+    type_id: int | None
+
+
+def _request_only(tracepoint: str, constant: str) -> Prototype:
+    return Prototype(tracepoint, (REQUEST,), {constant: 0})
+
+
+_SCALAR_COMPLETION = {
+    "COMPLETE_CTX": 0,
+    "COMPLETE_REQ": 1,
+    "COMPLETE_USER_DATA": 2,
+    "COMPLETE_RESULT": 3,
+    "COMPLETE_CQE_FLAGS": 4,
+}
+
+SUBJECTS = (
+    Subject(
+        "io_uring_submit_req",
+        "no operation can be captured",
+        (
+            Prototype("io_uring_submit_req", (REQUEST,), {"SUBMIT_REQ": 0, "TYPED_SUBMIT": 1}),
+            Prototype("io_uring_submit_sqe", (REQUEST,), {"SUBMIT_REQ": 0, "TYPED_SUBMIT": 1}),
+        ),
+        required=True,
+    ),
+    Subject(
+        "io_uring_complete",
+        "no operation can be captured",
+        (
+            Prototype(
+                "io_uring_complete",
+                ("io_ring_ctx *", ANY, CQE),
+                {"COMPLETE_CTX": 0, "COMPLETE_REQ": 1, "COMPLETE_CQE": 2, "TYPED_COMPLETE_CTX": 1},
+            ),
+            Prototype(
+                "io_uring_complete",
+                (ANY, ANY, CQE),
+                {"COMPLETE_CTX": 0, "COMPLETE_REQ": 1, "COMPLETE_CQE": 2},
+            ),
+            Prototype("io_uring_complete", (ANY, "void *", ANY, "int", "unsigned int"), _SCALAR_COMPLETION),
+        ),
+        required=True,
+    ),
+    Subject(
+        "io_uring_create",
+        "a ring created at the address of a closed one is taken for the same ring",
+        (
+            Prototype(
+                "io_uring_create",
+                (ANY, ANY, ANY, ANY, ANY),
+                {
+                    "CREATE_FD": 0,
+                    "CREATE_CTX": 1,
+                    "CREATE_SQ_ENTRIES": 2,
+                    "CREATE_CQ_ENTRIES": 3,
+                    "CREATE_FLAGS": 4,
+                },
+            ),
+        ),
+    ),
+    Subject(
+        "io_uring_req_failed",
+        "completions of refused SQEs are untracked",
+        (Prototype("io_uring_req_failed", (ANY, REQUEST, ANY), {"FAILED_SQE": 0, "FAILED_REQ": 1}),),
+    ),
+    Subject(
+        "io_uring_poll_arm",
+        "path `poll` is shown as `inline`",
+        (_request_only("io_uring_poll_arm", "POLL_ARM_REQ"),),
+    ),
+    Subject(
+        "io_uring_queue_async_work",
+        "path `io-wq` is shown as `inline`",
+        (_request_only("io_uring_queue_async_work", "QUEUE_REQ"),),
+    ),
+    Subject(
+        "io_uring_defer",
+        "drained operations are not marked",
+        (_request_only("io_uring_defer", "DEFER_REQ"),),
+    ),
+    Subject(
+        "io_uring_link",
+        "links between operations are not shown",
+        (Prototype("io_uring_link", (REQUEST, REQUEST), {"LINK_REQ": 0, "LINK_BEFORE": 1}),),
+    ),
+    Subject(
+        "io_uring_cqe_overflow",
+        "completions that overflowed the completion queue are missed",
+        (
+            Prototype(
+                "io_uring_cqe_overflow",
+                (ANY, ANY, ANY, ANY, ANY),
+                {
+                    "OVERFLOW_CTX": 0,
+                    "OVERFLOW_USER_DATA": 1,
+                    "OVERFLOW_RESULT": 2,
+                    "OVERFLOW_CQE_FLAGS": 3,
+                    "OVERFLOW_ENTRY": 4,
+                },
+            ),
+        ),
+    ),
+    Subject(
+        "io_uring_register",
+        "registered files and buffers are shown as they were when the ring was first seen",
+        (
+            Prototype(
+                "io_uring_register",
+                (ANY, ANY, ANY, ANY, ANY),
+                {"REGISTER_CTX": 0, "REGISTER_FILES": 2, "REGISTER_BUFFERS": 3},
+            ),
+        ),
+    ),
+    Subject(
+        "sched_process_fork",
+        "children of the target are not followed (-f)",
+        (Prototype("sched_process_fork", ("task_struct *", "task_struct *"), {}),),
+    ),
+    Subject(
+        "sched_process_exit",
+        "the end of a followed process is noticed late (-f)",
+        (Prototype("sched_process_exit", ("task_struct *",), {}),),
+    ),
+)
+
+
+def _matches(wanted: tuple[str, ...], present: tuple[str, ...]) -> bool:
+    return len(present) >= len(wanted) and all(
+        want in (ANY, have) for want, have in zip(wanted, present, strict=False)
+    )
+
+
+def choose(btf: Btf) -> tuple[Chosen, ...]:
+    """The prototype of every subject that this kernel offers, in the order of `SUBJECTS`."""
+    return tuple(_choose(btf, subject) for subject in SUBJECTS)
+
+
+def _choose(btf: Btf, subject: Subject) -> Chosen:
+    present = None
+    for prototype in subject.prototypes:
+        arguments = btf.tracepoint(prototype.tracepoint)
+        present = arguments if arguments is not None else present
+        if arguments is not None and _matches(prototype.arguments, arguments):
+            return Chosen(subject, prototype, arguments, btf.tracepoint_id(prototype.tracepoint))
+    return Chosen(subject, None, present, None)

@@ -1,0 +1,60 @@
+"""What was still in flight when a capture ended, read from the probes' table.
+
+An operation that asked for no CQE on success and posted none has ended or is open:
+nobody can tell, so it is `SILENT`; every other one is `UNFINISHED`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uringtrace.probes.slots import ARGUMENTS_KIND, ARGUMENTS_SLOT, OPERATION_SLOT, Slots
+from uringtrace.tracer.record import SQE_CQE_SKIP_SUCCESS, Kind
+
+_REQUEST_NONZERO = 2
+_COPIED = ("ioprio", "len", "off", "addr", "op_flags", "buf_index", "personality", "file_index", "addr3")
+
+
+def live_entries(sets: NDArray[Any]) -> NDArray[Any]:
+    """The entries whose tag is set, shape (live,), from the table's array of sets."""
+    live = sets["tag"] != 0
+    entries: NDArray[Any] = sets["entry"][live]
+    return entries
+
+
+def unfinished_slots(entries: NDArray[Any], ended_ns: int) -> Slots:
+    """Slots, as the probes would write them, for entries of the in-flight table.
+
+    `entries` has dtype `ARGUMENTS_ENTRY` or `STREAM_ENTRY`; the result is in order of
+    submission and has an arguments slot where the SQE or a chain is known.
+    """
+    entries = entries[np.argsort(entries["request"]["submitted_ns"], kind="stable")]
+    request = entries["request"]
+    heads = np.zeros(len(entries), OPERATION_SLOT)
+    for name in ("opcode", "path", "sqe_flags", "fd", "submitted_ns", "user_data", "ring", "tgid", "tid"):
+        heads[name] = request[name]
+    heads["completed_ns"] = ended_ns
+    heads["length"] = OPERATION_SLOT.itemsize - 8
+    silent = request["sqe_flags"] & SQE_CQE_SKIP_SUCCESS != 0
+    heads["kind"] = np.where(silent, int(Kind.SILENT), int(Kind.UNFINISHED))
+
+    has_fields = request["flags"] & _REQUEST_NONZERO != 0
+    extended = has_fields | (request["chain"] != 0)
+    arguments = np.zeros(int(extended.sum()), ARGUMENTS_SLOT)
+    arguments["kind"] = ARGUMENTS_KIND
+    arguments["length"] = ARGUMENTS_SLOT.itemsize - 8
+    arguments["chain"] = request["chain"][extended]
+    arguments["chain_position"] = request["chain_position"][extended]
+    if "sqe" in (entries.dtype.names or ()):
+        known = has_fields[extended]
+        for name in _COPIED:
+            arguments[name][known] = entries["sqe"][name][extended & has_fields]
+
+    slots = np.zeros(len(heads) + len(arguments), OPERATION_SLOT)
+    position = np.arange(len(heads)) + np.concatenate(([0], np.cumsum(extended)[:-1]))[: len(heads)]
+    slots[position] = heads
+    slots[position[extended] + 1] = arguments.view(OPERATION_SLOT)
+    return slots

@@ -1,0 +1,102 @@
+"""The names in a recording's directory, and who owns the directory at the moment.
+
+Segment N of the journal becomes part N. A part gets its name by rename when it is
+whole, so where both exist the part counts and the segment is a left-over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+META_NAME = "meta.json"
+RESERVE_NAME = "reserve"
+
+_PART = re.compile(r"operations-(\d{5,})\.parquet")
+_SEGMENT = re.compile(r"journal-(\d{5,})\.bin")
+_TEMPORARY = re.compile(r"(meta\.json|operations-\d{5,}\.parquet)\.partial")
+
+
+def part_path(directory: Path, number: int) -> Path:
+    return directory / f"operations-{number:05d}.parquet"
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    return directory / f"journal-{number:05d}.bin"
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is written before it is renamed to `path`."""
+    return path.with_name(path.name + ".partial")
+
+
+def _numbers(directory: Path, pattern: re.Pattern[str]) -> frozenset[int]:
+    matches = (pattern.fullmatch(name) for name in os.listdir(directory))
+    return frozenset(int(match[1]) for match in matches if match)
+
+
+def contents(directory: Path) -> tuple[frozenset[int], frozenset[int]]:
+    """Numbers of the parts, and of the segments that are not yet parts.
+
+    The segments are listed first: one that becomes a part meanwhile is then seen as
+    the part, or as both, but never as neither.
+    """
+    segments = _numbers(directory, _SEGMENT)
+    parts = _numbers(directory, _PART)
+    return parts, segments - parts
+
+
+def foreign_files(directory: Path) -> list[str]:
+    """Names in the directory that no recording has, sorted."""
+    known = {META_NAME, RESERVE_NAME}
+    patterns = (_PART, _SEGMENT, _TEMPORARY)
+    return sorted(
+        name
+        for name in os.listdir(directory)
+        if name not in known and not any(pattern.fullmatch(name) for pattern in patterns)
+    )
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names created by rename last through a loss of power (fsync(2), NOTES)."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hold(directory: Path) -> int:
+    """Mark the directory as being written; the mark goes when the descriptor is closed.
+
+    The lock is the kernel's (flock(2)), so it ends with the process however that dies.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def is_held(directory: Path) -> bool:
+    """True while a writer is at work in the directory."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Create files as 0600 and directories as 0700 inside, whatever the user's umask."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

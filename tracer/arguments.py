@@ -25,6 +25,12 @@ class Form(Enum):
     """Direct when SPLICE_F_FD_IN_FIXED is set in the operation's flags."""
     DIRECTORY = auto()
     """A directory descriptor or AT_FDCWD."""
+    CLOSED_DESCRIPTOR = auto()
+    """Of CLOSE: a descriptor, or the direct one that `file_index` counts from 1."""
+    CANCEL_DESCRIPTOR = auto()
+    """Of ASYNC_CANCEL, which of these three it means depends on the flags."""
+    CANCEL_OPERATION = auto()
+    CANCEL_USER_DATA = auto()
     SLOT = auto()
     """A slot for a new direct descriptor, counted from 1; 0: none, 2**32 - 1: any."""
     UNSIGNED = auto()
@@ -36,11 +42,8 @@ class Form(Enum):
     HEXADECIMAL = auto()
     MODE = auto()
     """Permission bits, octal."""
-    OPERATION = auto()
-    """An opcode."""
     LOW_HALF = auto()
     """The low 32 bits of a 64-bit field."""
-    HIGH_HALF = auto()
     MESSAGE_FLAGS = auto()
     OPEN_FLAGS = auto()
     READ_WRITE_FLAGS = auto()
@@ -72,6 +75,7 @@ class Form(Enum):
     """Low half of `addr`."""
     SOCKET_OPTION = auto()
     """High half of `addr`; its names depend on the level."""
+    SOCKET_OPTION_LENGTH = auto()
     URING_COMMAND_FLAGS = auto()
     INSTALL_FLAGS = auto()
     NOP_FLAGS = auto()
@@ -191,9 +195,9 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
         _SLOT,
     ),
     "ASYNC_CANCEL": (
-        Argument("user_data", "addr", Form.HEXADECIMAL),
-        Argument("fd", "fd", Form.SIGNED, optional=True),
-        Argument("op", "len", Form.OPERATION, optional=True),
+        Argument("user_data", "addr", Form.CANCEL_USER_DATA),
+        Argument("fd", "fd", Form.CANCEL_DESCRIPTOR),
+        Argument("op", "len", Form.CANCEL_OPERATION),
         Argument("flags", "op_flags", Form.CANCEL_FLAGS),
     ),
     "LINK_TIMEOUT": (
@@ -214,7 +218,10 @@ ARGUMENTS: Mapping[str, tuple[Argument, ...]] = {
         Argument("mode", "len", Form.MODE, optional=True),
         _SLOT,
     ),
-    "CLOSE": (_FD, _SLOT),
+    "CLOSE": (
+        Argument("fd", "fd", Form.CLOSED_DESCRIPTOR),
+        Argument("file_index", "file_index", Form.UNSIGNED, detail=True),
+    ),
     "FILES_UPDATE": (
         Argument("fds", "addr", Form.POINTER),
         Argument("nr_fds", "len", Form.UNSIGNED),
@@ -355,7 +362,7 @@ SOCKET_COMMAND_ARGUMENTS: tuple[Argument, ...] = (
     Argument("level", "addr", Form.SOCKET_LEVEL),
     Argument("optname", "addr", Form.SOCKET_OPTION),
     Argument("optval", "addr3", Form.POINTER, detail=True),
-    Argument("optlen", "file_index", Form.UNSIGNED),
+    Argument("optlen", "file_index", Form.SOCKET_OPTION_LENGTH),
 )
 """URING_CMD on a socket (enum io_uring_socket_op; io_uring/cmd_net.c since 6.15)."""
 
@@ -372,7 +379,7 @@ GENERIC_ARGUMENTS: tuple[Argument, ...] = (
 )
 """For an operation that is newer than this table."""
 
-_DESCRIPTORS = (Form.DESCRIPTOR, Form.DIRECTORY)
+_DESCRIPTORS = (Form.DESCRIPTOR, Form.DIRECTORY, Form.CLOSED_DESCRIPTOR)
 
 
 def arguments_of(name: str) -> tuple[Argument, ...]:

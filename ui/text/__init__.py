@@ -1,0 +1,1 @@
+"""Text and JSON: pure functions from rows and summaries to strings."""

@@ -1,0 +1,178 @@
+"""A `Summary` as text: the tables of `stat`, of the live screen and of every end report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from uringtrace.tracer.source import Losses
+from uringtrace.tracer.summary import LatencySummary, OperationSummary, RingSummary, Summary, Totals
+from uringtrace.ui.text import numbers
+from uringtrace.ui.text.style import Style
+from uringtrace.ui.text.table import WIDTH, table
+
+
+def summary_lines(summary: Summary, style: Style, *, rings: bool = True) -> list[str]:
+    """The whole report, without line ends; `rings=False` for an interval of a capture."""
+    if not summary.operations:
+        lines = [nothing_seen(summary)]
+    else:
+        lines = [
+            *operation_lines(summary.operations, style),
+            "",
+            *latency_lines(summary.operations, style),
+            "",
+            total_line(summary),
+        ]
+    if rings and summary.rings:
+        lines += ["", *ring_lines(summary.rings, style)]
+    return [*lines, *remark_lines(summary), loss_line(summary.losses, style)]
+
+
+def nothing_seen(summary: Summary) -> str:
+    """What there is to say when no operation was seen."""
+    time = numbers.seconds(summary.duration_s)
+    if not summary.rings:
+        return f"{summary.target}: no io_uring ring was used in {time}."
+    several = "rings" if len(summary.rings) > 1 else "ring"
+    return f"{summary.target}: {len(summary.rings)} {several}, but no operation in {time}."
+
+
+def operation_lines(operations: Iterable[OperationSummary], style: Style) -> list[str]:
+    """Counts and paths, one line per operation under a heading."""
+    rows = [("OPERATION", "COUNT", "RATE", "ERRORS", "BYTES", "INLINE", "POLL", "IO-WQ")]
+    rows += [
+        (
+            operation.name,
+            numbers.count(operation.count),
+            numbers.rate(operation.rate),
+            numbers.count(operation.errors),
+            numbers.size(operation.bytes),
+            numbers.share(operation.share(operation.inline)),
+            numbers.share(operation.share(operation.poll)),
+            numbers.share(operation.share(operation.io_wq)),
+        )
+        for operation in operations
+    ]
+    return _headed(table(rows), style)
+
+
+def latency_lines(operations: Iterable[OperationSummary], style: Style) -> list[str]:
+    """Latencies, one line per operation; a dash where it has none, as multishot."""
+    rows = [("LATENCY", "MEAN", "P50", "P90", "P99", "P99.9", "MAX")]
+    rows += [(operation.name, *_latency_cells(operation.latency)) for operation in operations]
+    return _headed(table(rows), style)
+
+
+def _latency_cells(latency: LatencySummary | None) -> tuple[str, str, str, str, str, str]:
+    if latency is None:
+        unknown = numbers.UNKNOWN
+        return (unknown, unknown, unknown, unknown, unknown, unknown)
+    return (
+        numbers.duration(latency.mean_ns),
+        numbers.duration(latency.p50_ns),
+        numbers.duration(latency.p90_ns),
+        numbers.duration(latency.p99_ns),
+        numbers.duration(latency.p999_ns),
+        maximum(latency),
+    )
+
+
+def maximum(latency: LatencySummary) -> str:
+    """The exact maximum, or `≤` the bound that is known for a part of a capture."""
+    if latency.max_ns is not None:
+        return numbers.duration(latency.max_ns)
+    if latency.max_bound_ns is not None:
+        return f"≤{numbers.duration(latency.max_bound_ns)}"
+    return numbers.UNKNOWN
+
+
+def total_line(summary: Summary) -> str:
+    """Totals in one sentence."""
+    totals = summary.totals
+    parts = [
+        f"{numbers.count(totals.completions)} completions in {numbers.seconds(summary.duration_s)}",
+        numbers.rate(totals.rate),
+        f"{numbers.count(totals.errors)} errors",
+        numbers.size(totals.bytes),
+    ]
+    return f"total: {', '.join(parts)}"
+
+
+def ring_lines(rings: Sequence[RingSummary], style: Style) -> list[str]:
+    """One line per ring under a heading, and below it what is no number."""
+    heading = (
+        "RING", "PID", "FD", "SQ", "CQ", "FILES", "BUFFERS", "OPS/BATCH", "INFLIGHT", "MOST", "OVERFLOW",
+    )  # fmt: skip
+    rows = [heading, *(_ring_cells(ring) for ring in rings)]
+    first, *rest = table(rows)
+    lines = _headed([first], style)
+    for ring, line in zip(rings, rest, strict=True):
+        lines += [line, *_wrapped(_ring_words(ring))]
+    return lines
+
+
+def _ring_cells(ring: RingSummary) -> tuple[str, ...]:
+    def plain(value: int | None) -> str:
+        return numbers.UNKNOWN if value is None else str(value)
+
+    return (
+        plain(ring.ring or None),
+        str(ring.tgid),
+        plain(ring.fd),
+        plain(ring.sq_entries),
+        plain(ring.cq_entries),
+        plain(ring.registered_files),
+        plain(ring.registered_buffers),
+        numbers.average(ring.batching),
+        plain(ring.in_flight),
+        plain(ring.in_flight_max),
+        plain(ring.overflows),
+    )
+
+
+def _ring_words(ring: RingSummary) -> list[str]:
+    if ring.setup_flags is None:
+        words = [f"flags {numbers.UNKNOWN}"]
+    else:
+        words = ["flags", *ring.setup_flags] if ring.setup_flags else ["flags 0"]
+    if ring.sq_thread is not None:
+        words += ["·", f"SQPOLL thread {ring.sq_thread}"]
+    for number, what in ((ring.messages, "messages from other rings"), (ring.dropped, "CQEs dropped")):
+        if number:
+            words += ["·", f"{numbers.count(number)} {what}"]
+    return words
+
+
+def _wrapped(words: Sequence[str], indent: str = "      ") -> list[str]:
+    lines = [indent + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) > WIDTH:
+            lines.append(indent + word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def remark_lines(summary: Summary) -> list[str]:
+    """What the tables leave out, one line each; nothing in the ordinary case."""
+    totals: Totals = summary.totals
+    remarks = (
+        (totals.silent, "operations ended or are open without a completion (CQE_SKIP_SUCCESS)"),
+        (totals.notifications, "zero-copy notifications, not counted as completions"),
+        (totals.messages, "completions posted by MSG_RING from other rings"),
+        (totals.overflows, "completions found the completion queue full"),
+        (totals.dropped, "completions were dropped by the kernel"),
+    )
+    return [f"{numbers.count(number)} {what}" for number, what in remarks if number]
+
+
+def loss_line(losses: Losses, style: Style) -> str:
+    """What the capture cannot account for; printed always, so that 0 is a statement."""
+    kinds = ", ".join(f"{kind} {numbers.count(number)}" for kind, number in losses.lost.items() if number)
+    lost = f"lost {numbers.count(losses.total_lost)}" + (f" ({kinds})" if kinds else "")
+    lost = style.alarm(lost) if losses.total_lost else lost
+    return f"{lost}, untracked {numbers.count(losses.untracked)}"
+
+
+def _headed(lines: list[str], style: Style) -> list[str]:
+    return [style.heading(lines[0]), *lines[1:]]

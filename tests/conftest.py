@@ -2,7 +2,8 @@
 
 A test marked `bpf` is skipped where this machine cannot capture, with the reason. In
 CI (CI=true) such a run must not pass unnoticed: it fails where every one of them was
-skipped although the machine can capture, or although it ran as root.
+skipped although the kernel and the privileges would allow them, whatever the reason
+given (bcc not installed, fio not installed).
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
 from uringtrace.errors import CapabilityError
-from uringtrace.tracer.environment import require_capture
+from uringtrace.tracer.check import THIS_MACHINE
+from uringtrace.tracer.environment import privilege_checks, require_capture
+from uringtrace.tracer.kernel_checks import kernel_checks
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -40,27 +43,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"BPF is not available: {reason}"))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):  # type: ignore[no-untyped-def]  # pluggy's wrappers are generators
-    report = yield
-    if item.get_closest_marker("bpf"):
-        outcomes = item.session.stash.setdefault(BPF_OUTCOMES, [])
-        if report.when == "call" or report.outcome == "skipped":
-            outcomes.append(report.outcome)
-    return report
+def machine_offers_bpf() -> bool:
+    """Whether the kernel and the privileges allow BPF, whatever is installed."""
+    return not any(check.blocks for check in (*privilege_checks(THIS_MACHINE), *kernel_checks(THIS_MACHINE)))
 
 
 BPF_OUTCOMES = pytest.StashKey[list[str]]()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if item.get_closest_marker("bpf") and (report.when == "call" or report.skipped):
+        item.session.stash.setdefault(BPF_OUTCOMES, []).append(report.outcome)
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     outcomes = session.stash.get(BPF_OUTCOMES, [])
-    all_skipped = bool(outcomes) and all(outcome == "skipped" for outcome in outcomes)
-    if os.environ.get("CI") != "true" or exitstatus != pytest.ExitCode.OK or not all_skipped:
-        return
-    if not why_no_capture():
-        print(f"\nall {len(outcomes)} tests that need BPF were skipped, but this machine can capture")
+    all_skipped = bool(outcomes) and set(outcomes) == {"skipped"}
+    if os.environ.get("CI") == "true" and exitstatus == 0 and all_skipped and machine_offers_bpf():
+        print(f"\nall {len(outcomes)} tests that need BPF were skipped, but this machine offers it")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -50,7 +50,7 @@ def test_a_device_is_no_file_to_protect():
 
 @pytest.mark.parametrize("name", ["missing/trace", "."])
 def test_what_cannot_be_written(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot write|exists already"):
+    with pytest.raises(UsageError, match=r"cannot write|exists already"):
         open_output(str(tmp_path / name), force=False)
 
 

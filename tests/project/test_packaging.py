@@ -16,9 +16,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 def expected_files(root):
     """What has to be in the wheel, as paths in it, from the folders of the source tree."""
-    files = {path for path in (root / "uringtrace").glob("*.py")} | set(
-        (root / "uringtrace/cli").rglob("*.py")
-    )
+    files = [*(root / "uringtrace").glob("*.py"), *(root / "uringtrace/cli").rglob("*.py")]
     names = {str(path.relative_to(root)) for path in files} | {"uringtrace/py.typed"}
     for folder in FOLDERS:
         for path in (root / folder).rglob("*"):

@@ -31,7 +31,8 @@ class CompletionCommand:
             import shtab
         except ImportError:
             raise CapabilityError(
-                "completion needs the Python package shtab", "install it: pip install 'uringtrace[completion]'"
+                "completion needs the Python package shtab",
+                "install it: pip install 'uringtrace[completion]'",
             ) from None
         print(shtab.complete(whole_parser(), shell=arguments.shell))
         return EXIT_OK

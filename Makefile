@@ -1,0 +1,56 @@
+# `make demo` and `make test` are all the set-up there is: each installs what it needs
+# (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
+
+.PHONY: help demo test lint bench clean targets demo-packages test-packages
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+RUN := $(VENV)/bin
+
+help:
+	@echo "make demo    see a bundled io_uring program's operations"
+	@echo "make test    lint, types and all tests; as root also those that need BPF"
+	@echo "make bench   what capturing costs, measured here"
+	@echo "make lint    lint and types alone"
+	@echo "make clean   remove .venv, build and caches"
+
+demo: demo-packages $(VENV)/.installed targets
+	@tools/demo.sh
+
+test: test-packages $(VENV)/.developing targets lint
+	tools/mount.sh
+	tools/pytest.sh
+
+lint: $(VENV)/.developing
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+bench: test-packages $(VENV)/.developing targets
+	tools/mount.sh
+	$(RUN)/python -m bench
+
+targets: $(VENV)/.installed
+	$(RUN)/python -m uringtrace.targets.build
+
+demo-packages:
+	@tools/system-packages.sh demo
+
+test-packages:
+	@tools/system-packages.sh test
+
+$(VENV)/bin/python: | demo-packages
+	python=$$(tools/find-python.sh) && "$$python" -m venv --clear $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.developing: pyproject.toml | $(VENV)/bin/python
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist uringtrace.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -179,6 +179,7 @@ static void print_operation(unsigned opcode, const struct operation *operation, 
         fprintf(out, "\"%s\": {", operation_names[opcode]);
     else
         fprintf(out, "\"%u\": {", opcode);
+    fprintf(out, "\"opcode\": %u, ", opcode);
     fprintf(out,
             "\"submitted\": %" PRIu64 ", \"completions\": %" PRIu64 ", \"ended\": %" PRIu64
             ", \"errors\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"notifications\": %" PRIu64,

@@ -76,7 +76,13 @@ def test_metadata(wheel):
 def test_an_editable_install_works(source_copy, tmp_path):
     """Installed into a prefix of its own and imported from elsewhere, the code is the source tree's."""
     command = [*PIP, "install", "--no-deps", "--no-build-isolation", "--prefix", str(tmp_path / "prefix")]
-    subprocess.run([*command, "--editable", str(source_copy)], check=True, capture_output=True, text=True)
+    # Without --ignore-installed pip would remove uringtrace from the environment of these tests.
+    subprocess.run(
+        [*command, "--ignore-installed", "--editable", str(source_copy)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     prefix = {"base": str(tmp_path / "prefix"), "platbase": str(tmp_path / "prefix")}
     site_packages = sysconfig.get_path("purelib", "posix_prefix", vars=prefix)
     program = (

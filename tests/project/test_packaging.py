@@ -74,7 +74,10 @@ def test_metadata(wheel):
 
 
 def test_an_editable_install_works(source_copy, tmp_path):
-    """Installed into a prefix of its own and imported from elsewhere, the code is the source tree's."""
+    """Installed into a prefix of its own and imported from elsewhere, the code is the source tree's.
+
+    -S keeps out what this environment has installed, which may be uringtrace itself.
+    """
     command = [*PIP, "install", "--no-deps", "--no-build-isolation", "--prefix", str(tmp_path / "prefix")]
     # Without --ignore-installed pip would remove uringtrace from the environment of these tests.
     subprocess.run(
@@ -91,7 +94,7 @@ def test_an_editable_install_works(source_copy, tmp_path):
         "print(e.__file__); print(p.__file__)"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
     )
     files = [Path(line).resolve() for line in done.stdout.split()]
     assert files == [source_copy / "tracer/environment.py", source_copy / "probes/__init__.py"]

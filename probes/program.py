@@ -124,7 +124,8 @@ class Program:
         `KernelError` when the kernel refuses a program.
         """
         self.settings = settings
-        self._bcc = bcc
+        # Past bcc's Python tables, which want to know every field of every map's values.
+        self._library = bcc.libbcc.lib
         self.cpus = possible_cpus()
         btf = Btf.of_kernel()
         self.layout = read_layout(btf)
@@ -155,7 +156,7 @@ class Program:
         being submitted is always seen completing. Returns the tracepoints' names.
         """
         names = []
-        library, module = self._bcc.libbcc.lib, self._bpf.module
+        library, module = self._library, self._bpf.module
         compiled = {
             library.bpf_function_name(module, index).decode()
             for index in range(library.bpf_num_functions(module))
@@ -177,7 +178,10 @@ class Program:
     def _link_tail_call(self, function: str, type_id: int) -> None:
         program = load_typed_program(function, self._bpf.dump_func(function), type_id)
         self._programs[function] = program
-        self._bpf["file_programs"][ctypes.c_int(0)] = ctypes.c_int(program)
+        key, value = ctypes.c_int(0), ctypes.c_int(program)
+        descriptor = self.map_descriptor("file_programs")
+        if self._library.bpf_update_elem(descriptor, ctypes.byref(key), ctypes.byref(value), 0):
+            raise KernelError(f"the kernel refused the tail call to {function}")
 
     def detach(self) -> None:
         """Detach all probes; the maps stay readable until the context is left."""
@@ -188,12 +192,20 @@ class Program:
         """Events for which the kernel did not run a probe (recursion on one processor)."""
         return sum(recursion_misses(program) for program in self._programs.values())
 
-    def table(self, name: str) -> Any:
-        """bcc's object for the map `name`."""
-        return self._bpf[name]
-
     def map_descriptor(self, name: str) -> int:
-        return int(self._bpf[name].map_fd)
+        return int(self._library.bpf_table_fd(self._bpf.module, name.encode()))
+
+    def hash_values(self, name: str, size: int) -> bytes:
+        """The values of a hash map with 8-byte keys, each `size` bytes, one after another."""
+        descriptor = self.map_descriptor(name)
+        key, value = ctypes.c_uint64(), ctypes.create_string_buffer(size)
+        values = []
+        more = self._library.bpf_get_first_key(descriptor, ctypes.byref(key), 8) == 0
+        while more:
+            if self._library.bpf_lookup_elem(descriptor, ctypes.byref(key), value) == 0:
+                values.append(value.raw)
+            more = self._library.bpf_get_next_key(descriptor, ctypes.byref(key), ctypes.byref(key)) == 0
+        return b"".join(values)
 
     def shared(self, name: str, dtype: np.dtype[Any], length: int, *, writable: bool = False) -> SharedArray:
         """The mmapable array map `name` as a numpy array."""

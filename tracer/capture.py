@@ -274,10 +274,8 @@ class StreamingCapture(_Capture):
 
     def _unfinished(self) -> NDArray[Any]:
         entries = live_entries(self._sets.array)
-        spilled = [bytes(value) for _, value in self._program.table("spilled").items()]
-        if not spilled:
-            return entries
-        return np.concatenate([entries, np.frombuffer(b"".join(spilled), entries.dtype)])
+        spilled = self._program.hash_values("spilled", entries.dtype.itemsize)
+        return np.concatenate([entries, np.frombuffer(spilled, entries.dtype)])
 
 
 def start_counting(target: Target) -> CountingCapture:

@@ -27,6 +27,14 @@ static __always_inline u64 number(u64 pointer)
 	return pointer;
 }
 
+/* bcc generates code to print every map's values, field by field, and compiles it too:
+ * most of the start-up time for our larger structs. It takes bytes for a string, so
+ * those maps hold bytes, and OPAQUE names the type for them. */
+#define OPAQUE(name, type)                       \
+	struct name {                            \
+		char bytes[sizeof(struct type)]; \
+	} __attribute__((aligned(8)))
+
 BPF_F_TABLE("array", u32, u64, counters, COUNTERS_END * CPUS, BPF_F_MMAPABLE);
 
 static __always_inline void count(u32 counter)

@@ -136,14 +136,15 @@ struct totals {
 	u64 histogram[BUCKETS];
 };
 
-BPF_F_TABLE("array", u32, struct totals, totals, OPCODES * CPUS, BPF_F_MMAPABLE);
+OPAQUE(totals_bytes, totals);
+BPF_F_TABLE("array", u32, struct totals_bytes, totals, OPCODES * CPUS, BPF_F_MMAPABLE);
 
 /* The last row takes opcodes that the kernel does not have. */
 static __always_inline struct totals *totals_of(u8 opcode)
 {
 	u32 row = opcode < OPCODES ? opcode : OPCODES - 1;
 	u32 key = bpf_get_smp_processor_id() * OPCODES + row;
-	return totals.lookup(&key);
+	return (struct totals *)totals.lookup(&key);
 }
 
 static __always_inline u32 bucket_of(u64 latency_ns)

@@ -38,7 +38,8 @@ struct seen_file {
 
 BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, 16384);
 BPF_ARRAY(file_numbers, u64, 1);
-BPF_PERCPU_ARRAY(path_scratch, struct file_fact, 1);
+OPAQUE(file_fact_bytes, file_fact);
+BPF_PERCPU_ARRAY(path_scratch, struct file_fact_bytes, 1);
 
 static __always_inline u32 next_file_number(void)
 {
@@ -170,7 +171,7 @@ int describe_file(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 zero = 0;
 	struct new_file *new = new_files.lookup(&zero);
-	struct file_fact *fact = path_scratch.lookup(&zero);
+	struct file_fact *fact = (struct file_fact *)path_scratch.lookup(&zero);
 	if (!new || !fact)
 		return 0;
 	u64 inode = new->inode;

@@ -54,10 +54,12 @@ struct set {
 	struct entry entry[WAYS];
 };
 
-BPF_F_TABLE("array", u32, struct set, in_flight, SETS, BPF_F_MMAPABLE);
-BPF_HASH(spilled, u64, struct entry, SPILL);
+OPAQUE(set_bytes, set);
+OPAQUE(entry_bytes, entry);
+BPF_F_TABLE("array", u32, struct set_bytes, in_flight, SETS, BPF_F_MMAPABLE);
+BPF_HASH(spilled, u64, struct entry_bytes, SPILL);
 BPF_ARRAY(spilled_ever, u64, 1);
-BPF_PERCPU_ARRAY(blank_entry, struct entry, 1);
+BPF_PERCPU_ARRAY(blank_entry, struct entry_bytes, 1);
 
 static __always_inline u32 set_of(u64 req)
 {
@@ -67,7 +69,7 @@ static __always_inline u32 set_of(u64 req)
 static __always_inline struct entry *request_find(u64 req)
 {
 	u32 key = set_of(req);
-	struct set *set = in_flight.lookup(&key);
+	struct set *set = (struct set *)in_flight.lookup(&key);
 	if (!set)
 		return 0;
 #pragma unroll
@@ -77,7 +79,7 @@ static __always_inline struct entry *request_find(u64 req)
 	u32 zero = 0;
 	u64 *ever = spilled_ever.lookup(&zero);
 	if (ever && *ever)
-		return spilled.lookup(&req);
+		return (struct entry *)spilled.lookup(&req);
 	return 0;
 }
 
@@ -85,7 +87,7 @@ static __always_inline struct entry *request_find(u64 req)
 static __always_inline struct entry *request_claim(u64 req)
 {
 	u32 key = set_of(req);
-	struct set *set = in_flight.lookup(&key);
+	struct set *set = (struct set *)in_flight.lookup(&key);
 	if (!set)
 		return 0;
 #pragma unroll
@@ -93,13 +95,13 @@ static __always_inline struct entry *request_claim(u64 req)
 		if (!set->tag[way] && __sync_val_compare_and_swap(&set->tag[way], 0, req) == 0)
 			return &set->entry[way];
 	u32 zero = 0;
-	struct entry *blank = blank_entry.lookup(&zero);
+	struct entry_bytes *blank = blank_entry.lookup(&zero);
 	u64 *ever = spilled_ever.lookup(&zero);
 	if (!blank || !ever)
 		return 0;
 	*ever = 1;
 	spilled.update(&req, blank);
-	struct entry *entry = spilled.lookup(&req);
+	struct entry *entry = (struct entry *)spilled.lookup(&req);
 	if (!entry)
 		count(LOST_TABLE);
 	return entry;
@@ -108,7 +110,7 @@ static __always_inline struct entry *request_claim(u64 req)
 static __always_inline void request_release(u64 req)
 {
 	u32 key = set_of(req);
-	struct set *set = in_flight.lookup(&key);
+	struct set *set = (struct set *)in_flight.lookup(&key);
 	if (!set)
 		return;
 #pragma unroll
@@ -136,26 +138,27 @@ struct open {
 	struct request request;
 };
 
-BPF_HASH(by_user_data, struct open_key, struct open, SPILL);
+OPAQUE(open_bytes, open);
+BPF_HASH(by_user_data, struct open_key, struct open_bytes, SPILL);
 
 static __always_inline void open_add(u64 ctx, u32 class, u64 req, const struct request *request)
 {
 	struct open_key key = {.ctx_and_class = ctx | class, .user_data = request->user_data};
-	struct open *open = by_user_data.lookup(&key);
+	struct open *open = (struct open *)by_user_data.lookup(&key);
 	if (open) {
 		open->count++;
 		open->ambiguous = 1;
 		return;
 	}
 	struct open fresh = {.req = req, .count = 1, .request = *request};
-	if (by_user_data.update(&key, &fresh))
+	if (by_user_data.update(&key, (struct open_bytes *)&fresh))
 		count(LOST_INDEX);
 }
 
 static __always_inline void open_end(u64 ctx, u32 class, u64 req, u64 user_data)
 {
 	struct open_key key = {.ctx_and_class = ctx | class, .user_data = user_data};
-	struct open *open = by_user_data.lookup(&key);
+	struct open *open = (struct open *)by_user_data.lookup(&key);
 	if (!open)
 		return;
 	if (open->count <= 1) {
@@ -165,4 +168,21 @@ static __always_inline void open_end(u64 ctx, u32 class, u64 req, u64 user_data)
 	open->count--;
 	if (open->req == req)
 		open->req = 0;
+}
+
+/* IORING_POLL_UPDATE_USER_DATA: the operation goes on under another user_data. */
+static __always_inline void open_rename(u64 ctx, u64 before, u64 after)
+{
+	struct open_key key = {.ctx_and_class = ctx | OPEN_MULTISHOT, .user_data = before};
+	struct open *open = (struct open *)by_user_data.lookup(&key);
+	if (!open)
+		return;
+	struct open moved = *open;
+	by_user_data.delete(&key);
+	moved.request.user_data = key.user_data = after;
+	struct entry *entry = moved.req ? request_find(moved.req) : 0;
+	if (entry)
+		entry->request.user_data = after;
+	if (by_user_data.update(&key, (struct open_bytes *)&moved))
+		count(LOST_INDEX);
 }

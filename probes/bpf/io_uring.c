@@ -116,11 +116,13 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 		}
 	}
 #endif
-	if (sqe && ((opcode == OP_POLL_ADD && sqe->len & 1) ||
-		    (opcode == OP_TIMEOUT && sqe->op_flags & (1 << 6)) ||
-		    (opcode == OP_URING_CMD && sqe->op_flags & (1 << 1)) ||
-		    (opcode == OP_SEND && sqe->ioprio & (1 << 4))))
+	if (sqe && ((opcode == OP_POLL_ADD && sqe->len & POLL_ADD_MULTI) ||
+		    (opcode == OP_TIMEOUT && sqe->op_flags & TIMEOUT_MULTISHOT) ||
+		    (opcode == OP_URING_CMD && sqe->op_flags & URING_CMD_MULTISHOT) ||
+		    (opcode == OP_SEND && sqe->ioprio & RECVSEND_BUNDLE)))
 		posts_many = 1;
+	if (sqe && opcode == OP_POLL_REMOVE && sqe->len & POLL_UPDATE_USER_DATA)
+		open_rename(octx, sqe->addr, sqe->off);
 	if (posts_many) {
 		request->flags |= REQUEST_POSTS_MANY;
 		open_add(octx, OPEN_MULTISHOT, req, request);
@@ -152,9 +154,9 @@ static __always_inline int read_sqe(struct sqe *sqe, u64 octx_typed, u64 user_da
 	u64 array = LOAD_PROBED(u64, octx, OFF_CTX_SQ_ARRAY);
 	u64 sqes = LOAD_PROBED(u64, octx, OFF_CTX_SQ_SQES);
 	u32 flags = LOAD_PROBED(u32, octx, OFF_CTX_FLAGS);
-	if (array && !(flags & (1 << 16) /* IORING_SETUP_NO_SQARRAY */))
+	if (array && !(flags & SETUP_NO_SQARRAY))
 		index = LOAD_PROBED(u32, array, index * 4) & mask;
-	if (flags & (1 << 10) /* IORING_SETUP_SQE128 */)
+	if (flags & SETUP_SQE128)
 		index <<= 1;
 	bpf_probe_read_kernel(sqe, sizeof(*sqe), (void *)(sqes + (u64)index * 64));
 	return sqe->user_data == user_data && sqe->opcode == opcode;
@@ -176,7 +178,7 @@ int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
 	struct sqe sqe;
 	int seen = 0;
 #ifndef ARGUMENTS
-	if (opcode == OP_POLL_ADD || opcode == OP_TIMEOUT || opcode == OP_URING_CMD || opcode == OP_SEND)
+	if (opcode == OP_POLL_ADD || opcode == OP_POLL_REMOVE || opcode == OP_TIMEOUT || opcode == OP_URING_CMD || opcode == OP_SEND)
 #endif
 		seen = read_sqe(&sqe, octx, user_data, opcode);
 	remember(req, octx, opcode, user_data, fd, flags, sq_head, seen ? &sqe : 0, 0, id);
@@ -278,27 +280,24 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 
 	if (req && !(cqe_flags & CQE_NOTIF)) {
 		entry = request_find(req);
-		if (entry && entry->request.user_data == user_data) {
+		if (entry) {
+			/* Not compared by user_data: IORING_POLL_UPDATE_USER_DATA changes it. */
 			request = &entry->request;
 			from_req = req;
-		} else {
-			entry = 0;
 		}
 	}
 	if (!request) {
 		struct open_key key = {.ctx_and_class = octx | class, .user_data = user_data};
-		struct open *open = by_user_data.lookup(&key);
+		struct open *open = (struct open *)by_user_data.lookup(&key);
 		if (open) {
 			request = &open->request;
 			if (open->ambiguous)
 				extra_path |= PATH_AMBIGUOUS;
 			if (open->req) {
 				entry = request_find(open->req);
-				if (entry && entry->request.user_data == user_data) {
+				if (entry) {
 					request = &entry->request;
 					from_req = open->req;
-				} else {
-					entry = 0;
 				}
 			}
 		}
@@ -368,7 +367,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 		if (cqe_flags & CQE_NOTIF)
 			open_end(octx, OPEN_ZERO_COPY, 0, user_data);
 		else if (request->flags & REQUEST_POSTS_MANY)
-			open_end(octx, OPEN_MULTISHOT, from_req, user_data);
+			open_end(octx, OPEN_MULTISHOT, from_req, request->user_data);
 		if (from_req)
 			request_release(from_req);
 	} else if (zero_copy_first) {

@@ -39,6 +39,13 @@ enum path_bits {
 
 /* include/uapi/linux/io_uring.h */
 #define SQE_CQE_SKIP (1 << 6)
+#define SETUP_SQE128 (1 << 10)
+#define SETUP_NO_SQARRAY (1 << 16)
+#define POLL_ADD_MULTI (1 << 0)
+#define POLL_UPDATE_USER_DATA (1 << 2)
+#define TIMEOUT_MULTISHOT (1 << 6)
+#define URING_CMD_MULTISHOT (1 << 1)
+#define RECVSEND_BUNDLE (1 << 4)
 #define CQE_MORE (1 << 1)
 #define CQE_NOTIF (1 << 3)
 /* include/linux/sched.h */

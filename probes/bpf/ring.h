@@ -43,7 +43,8 @@ enum ring_facts { /* bits of ring.seen */
 	SEEN_SQ_THREAD = 32,
 };
 
-BPF_F_TABLE("array", u32, struct ring, rings, RING_LIMIT, BPF_F_MMAPABLE);
+OPAQUE(ring_bytes, ring);
+BPF_F_TABLE("array", u32, struct ring_bytes, rings, RING_LIMIT, BPF_F_MMAPABLE);
 BPF_ARRAY(ring_numbers, u64, 1);
 
 static __always_inline u32 ring_hash(u64 ctx)
@@ -54,10 +55,10 @@ static __always_inline u32 ring_hash(u64 ctx)
 static __always_inline struct ring *ring_find(u64 ctx)
 {
 	u32 slot = ring_hash(ctx);
-#pragma unroll
+#pragma nounroll
 	for (int i = 0; i < RING_PROBES; i++) {
 		u32 key = (slot + i) & (RING_LIMIT - 1);
-		struct ring *ring = rings.lookup(&key);
+		struct ring *ring = (struct ring *)rings.lookup(&key);
 		if (!key)
 			continue;
 		if (!ring || !ring->ctx)
@@ -130,10 +131,10 @@ static __always_inline void ring_read_facts(struct ring *ring, u64 ctx)
 static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 {
 	u32 slot = ring_hash(ctx);
-#pragma unroll
+#pragma nounroll
 	for (int i = 0; i < RING_PROBES; i++) {
 		u32 key = (slot + i) & (RING_LIMIT - 1);
-		struct ring *ring = rings.lookup(&key);
+		struct ring *ring = (struct ring *)rings.lookup(&key);
 		if (!ring || !key)
 			continue;
 		u64 previous = __sync_val_compare_and_swap(&ring->ctx, 0, ctx);
@@ -149,5 +150,5 @@ static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 	}
 	count(LOST_RINGS);
 	u32 zero = 0;
-	return rings.lookup(&zero);
+	return (struct ring *)rings.lookup(&zero);
 }

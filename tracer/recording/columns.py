@@ -19,6 +19,7 @@ KINDS = tuple(kind.name for kind in Kind)
 PATHS = ("inline", "poll", "io-wq")
 ERRORS = tuple(errno.errorcode[number] for number in sorted(errno.errorcode))
 
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a part."""
@@ -45,7 +46,8 @@ def _argument(name: str, type: str) -> Column:
 
 def _unless_zero_for(name: str, type: str, *kinds: Kind) -> Column:
     numbers = ", ".join(str(kind.value) for kind in kinds)
-    return Column(name, type, f"CASE WHEN NOT ({{kind}} IN ({numbers}) AND {{{name}}} = 0) THEN {{{name}}} END")
+    seen = f"NOT ({{kind}} IN ({numbers}) AND {{{name}}} = 0)"
+    return Column(name, type, f"CASE WHEN {seen} THEN {{{name}}} END")
 
 
 def _named(name: str) -> Column:
@@ -93,7 +95,7 @@ COLUMNS = (
 """In the order of the file: what a person asks for first comes first."""
 
 _SIGNED = frozenset(
-    "submitted_ns completed_ns previous_ns chain ring tgid tid file sequence".split()
+    ("submitted_ns", "completed_ns", "previous_ns", "chain", "ring", "tgid", "tid", "file", "sequence")
 )
 """Fields stored as signed of the same width, so that SQL can subtract them. The
 kernel's clock, pids and our numbers stay below half their range."""
@@ -189,7 +191,14 @@ def columns_of(batches: Iterable[Batch]) -> Columns:
     return Columns(rows, arrays, constants)
 
 
-_SQL_TYPES = {"i8": "BIGINT", "i4": "INTEGER", "u8": "UBIGINT", "u4": "UINTEGER", "u2": "USMALLINT", "u1": "UTINYINT"}
+_SQL_TYPES = {
+    "i8": "BIGINT",
+    "i4": "INTEGER",
+    "u8": "UBIGINT",
+    "u4": "UINTEGER",
+    "u2": "USMALLINT",
+    "u1": "UTINYINT",
+}
 
 
 def _literal(value: np.generic) -> str:

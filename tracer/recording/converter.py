@@ -49,7 +49,7 @@ class Converter:
         directory counts as being written while either is at work.
         """
         self.pending: set[int] = set()
-        search_path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         # -P: a program that runs as root must not import from where it was started.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__, str(directory)],

@@ -35,7 +35,7 @@ def partial_path(path: Path) -> Path:
 
 
 def _numbers(directory: Path, pattern: re.Pattern[str]) -> frozenset[int]:
-    matches = (pattern.fullmatch(name) for name in os.listdir(directory))
+    matches = (pattern.fullmatch(path.name) for path in directory.iterdir())
     return frozenset(int(match[1]) for match in matches if match)
 
 
@@ -55,9 +55,9 @@ def foreign_files(directory: Path) -> list[str]:
     known = {META_NAME, RESERVE_NAME}
     patterns = (_PART, _SEGMENT, _TEMPORARY)
     return sorted(
-        name
-        for name in os.listdir(directory)
-        if name not in known and not any(pattern.fullmatch(name) for pattern in patterns)
+        path.name
+        for path in directory.iterdir()
+        if path.name not in known and not any(pattern.fullmatch(path.name) for pattern in patterns)
     )
 
 

@@ -142,7 +142,7 @@ def read_metadata(directory: Path) -> Metadata:
     value = _read_object(directory)
     schema = value.get("schema")
     if schema != SCHEMA:
-        way_out = "use the version of uringtrace that recorded it; the .parquet parts are readable as they are"
+        way_out = "use the version of uringtrace that recorded it, or read the .parquet parts as they are"
         message = f"{directory} has schema {schema!r}, this version of uringtrace reads {SCHEMA}"
         raise RecordingError(message, way_out)
     try:

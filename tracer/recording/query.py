@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _FETCH_ROWS = 4096
 
-_NUMBERS = frozenset(
-    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT FLOAT DOUBLE".split()
+_NUMBERS = {"INTEGER", "UINTEGER", "FLOAT", "DOUBLE"}.union(
+    f"{sign}{type}INT" for sign in ("", "U") for type in ("TINY", "SMALL", "BIG", "HUGE")
 )
 
 _LIMITS = (
@@ -149,7 +149,8 @@ def _create_table(
     columns = ", ".join(f"{column} {type}" for column, type in types.items())
     connection.execute(f"CREATE TABLE {name} ({columns})")
     if rows:
-        values = {column: np.array(cells, object) for column, cells in zip(types, zip(*rows), strict=True)}
+        cells = np.array(rows, object)
+        values = {column: cells[:, position] for position, column in enumerate(types)}
         connection.register("given", values)
         connection.execute(f"INSERT INTO {name} SELECT * FROM given")
         connection.unregister("given")

@@ -33,7 +33,9 @@ DAMAGED = "damaged"
 class Recording:
     """A recording as a `Source`; made by `open_recording`."""
 
-    def __init__(self, path: Path, metadata: Metadata, parts: tuple[int, ...], segments: tuple[int, ...]) -> None:
+    def __init__(
+        self, path: Path, metadata: Metadata, parts: tuple[int, ...], segments: tuple[int, ...]
+    ) -> None:
         self.path = path
         self.parts = parts
         """Numbers of the readable parts, ascending."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+import numpy as np
+
 from uringtrace.errors import Error, RecordingError, StorageError
 from uringtrace.tracer.recording.chunks import Chunk
 from uringtrace.tracer.recording.converter import Converter, Failure
@@ -175,7 +177,7 @@ class Writer:
         `max_size`: it is over then. Raises StorageError when the disk is full; what
         was appended before is kept.
         """
-        view = memoryview(chunk)
+        view = chunk.data if isinstance(chunk, np.ndarray) else memoryview(chunk)
         if self._max_size is not None and view.nbytes:
             self._collect()
             if self.bytes + self._segment.frame_bytes(view) > self._max_size:
@@ -194,7 +196,7 @@ class Writer:
                 self._collect()
                 self._write_metadata()
         except OSError as error:
-            raise self._stop(error.errno, error.strerror) from None
+            raise self._stop(error) from None
         return True
 
     def finish(self) -> None:
@@ -229,11 +231,13 @@ class Writer:
     def _longest_segment(self, now: float) -> float:
         return max(PART_SECONDS, (now - self._started) * PART_FRACTION)
 
-    def _stop(self, number: int | None, reason: str) -> StorageError:
-        full = number in _DISK_FULL
+    def _stop(self, error: OSError) -> StorageError:
+        full = error.errno in _DISK_FULL
+        reason = error.strerror or str(error)
         self.status = DISK_FULL if full else STOPPED + reason
         what = "the disk is full" if full else reason
-        return StorageError(f"recording to {self.path} stopped: {what}", "what was recorded until then is kept")
+        message = f"recording to {self.path} stopped: {what}"
+        return StorageError(message, "what was recorded until then is kept")
 
     def _reserve(self) -> None:
         """Set room aside with which to finish in order when the disk is full."""

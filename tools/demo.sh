@@ -13,16 +13,17 @@ if [ "$(id -u)" -ne 0 ] && command -v sudo >/dev/null; then
     fi
 fi
 
-program=$(.venv/bin/python -m uringtrace.targets.build --print demo)
-program=${program#"$PWD"/}
-if report=$("${uringtrace[@]}" check); then
+program=build/targets/demo
+if ! .venv/bin/python -m uringtrace.targets.build >/dev/null; then
+    echo "The bundled program cannot be built."
+elif report=$("${uringtrace[@]}" check); then
     echo "\$ uringtrace stat -- $program"
     if "${uringtrace[@]}" stat -- "$program"; then
         exit 0
     fi
     echo "The capture failed."
 else
-    echo "${report#*$'\n\n'}" | sed -n '/^No capture/,$p'
+    echo "$report" | sed -n '/^No capture/,$p'
 fi
 echo
 echo "This is NOT a capture of this machine: a recording that is shipped with the project follows."

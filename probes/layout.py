@@ -73,7 +73,8 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "registered buffers of rings created before attach",
     ),
     "OFF_CTX_SQ_DATA": ((("io_ring_ctx", "sq_data"),), "the SQPOLL thread of a ring"),
-    "OFF_SQ_DATA_PID": ((("io_sq_data", "task_pid"),), "the SQPOLL thread of a ring"),
+    "OFF_SQ_DATA_THREAD": ((("io_sq_data", "thread"),), "the SQPOLL thread of a ring"),
+    "OFF_TASK_PID": ((("task_struct", "pid"),), "the SQPOLL thread of a ring"),
     "OFF_CTX_FINISHED": (
         (("io_ring_ctx", "submit_state.compl_reqs.first"),),
         "which operation an overflowed completion belongs to",

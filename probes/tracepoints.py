@@ -194,3 +194,29 @@ def _choose(btf: Btf, subject: Subject) -> Chosen:
         if arguments is not None and _matches(prototype.arguments, arguments):
             return Chosen(subject, prototype, arguments, btf.tracepoint_id(prototype.tracepoint))
     return Chosen(subject, None, present, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One subject for `uringtrace check`."""
+
+    name: str
+    found: bool
+    prototype: str
+    costs: str
+    required: bool
+
+
+def probe_report() -> tuple[Report, ...]:
+    """What this kernel offers the probes; raises `CapabilityError` without BTF."""
+    return tuple(_report(choice) for choice in choose(Btf.of_kernel()))
+
+
+def _report(choice: Chosen) -> Report:
+    subject = choice.subject
+    if choice.prototype is not None and choice.present is not None:
+        name, detail = choice.prototype.tracepoint, f"({', '.join(choice.present)})"
+    else:
+        name = subject.prototypes[0].tracepoint
+        detail = f"unknown form ({', '.join(choice.present)})" if choice.present else "absent"
+    return Report(name, choice.prototype is not None, detail, subject.costs, subject.required)

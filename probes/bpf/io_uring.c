@@ -108,6 +108,8 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	u8 posts_many = !!(req_flags & REQ_POSTS_MANY);
 #ifdef ARGUMENTS
 	if (sqe) {
+		/* The kernel keeps the descriptor only for operations that need a file. */
+		request->fd = sqe->fd;
 		request->sqe_flags |= SQE_ARGUMENTS_SEEN;
 		if (sqe->ioprio | sqe->len | sqe->off | sqe->addr | sqe->op_flags | sqe->buf_index |
 		    sqe->personality | sqe->file_index | sqe->addr3) {
@@ -332,6 +334,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 		/* A copy in the index carries no SQE. */
 		struct entry bare = {.request = *request};
 		bare.request.flags &= ~REQUEST_NONZERO;
+		bare.request.sqe_flags &= ~SQE_ARGUMENTS_SEEN;
 		emit(&bare, &completion);
 	} else {
 		emit(entry, &completion);

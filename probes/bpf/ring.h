@@ -118,10 +118,11 @@ static __always_inline void ring_read_facts(struct ring *ring, u64 ctx)
 	ring->buffers = LOAD_PROBED(u32, ctx, OFF_CTX_BUFFERS);
 	ring->seen |= SEEN_REGISTERED;
 #endif
-#if defined(OFF_CTX_SQ_DATA) && defined(OFF_SQ_DATA_PID)
+#if defined(OFF_CTX_SQ_DATA) && defined(OFF_SQ_DATA_THREAD) && defined(OFF_TASK_PID)
 	u64 sq_data = LOAD_PROBED(u64, ctx, OFF_CTX_SQ_DATA);
-	if (sq_data)
-		ring->sq_thread = LOAD_PROBED(u32, sq_data, OFF_SQ_DATA_PID);
+	u64 thread = sq_data ? LOAD_PROBED(u64, sq_data, OFF_SQ_DATA_THREAD) : 0;
+	if (thread)
+		ring->sq_thread = LOAD_PROBED(u32, thread, OFF_TASK_PID);
 	ring->seen |= SEEN_SQ_THREAD;
 #endif
 }

@@ -43,6 +43,11 @@ class ReplayedCounting:
     def ended_ns(self) -> int:
         return self._now_ns
 
+    @property
+    def child_status(self) -> None:
+        """Reading launches no command."""
+        return None
+
     def counters(self) -> Counters:
         return self._counters.copy()
 

@@ -8,7 +8,7 @@ from uringtrace.tracer.source import Losses
 from uringtrace.tracer.summary import LatencySummary, OperationSummary, RingSummary, Summary, Totals
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.style import Style
-from uringtrace.ui.text.table import WIDTH, table
+from uringtrace.ui.text.table import WIDTH, shortened, table
 
 
 def summary_lines(summary: Summary, style: Style, *, rings: bool = True) -> list[str]:
@@ -31,10 +31,11 @@ def summary_lines(summary: Summary, style: Style, *, rings: bool = True) -> list
 def nothing_seen(summary: Summary) -> str:
     """What there is to say when no operation was seen."""
     time = numbers.seconds(summary.duration_s)
+    target = shortened(summary.target, WIDTH // 2)
     if not summary.rings:
-        return f"{summary.target}: no io_uring ring was used in {time}."
+        return f"{target}: no io_uring ring was used in {time}"
     several = "rings" if len(summary.rings) > 1 else "ring"
-    return f"{summary.target}: {len(summary.rings)} {several}, but no operation in {time}."
+    return f"{target}: {len(summary.rings)} {several}, but no operation in {time}"
 
 
 def operation_lines(operations: Iterable[OperationSummary], style: Style) -> list[str]:
@@ -95,6 +96,8 @@ def total_line(summary: Summary) -> str:
         f"{numbers.count(totals.errors)} errors",
         numbers.size(totals.bytes),
     ]
+    if totals.in_flight:
+        parts.append(f"{numbers.count(totals.in_flight)} in flight")
     return f"total: {', '.join(parts)}"
 
 

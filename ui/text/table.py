@@ -21,3 +21,8 @@ def table(rows: Sequence[Sequence[str]], width: int = WIDTH) -> list[str]:
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     first, *rest = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
     return [row[0].ljust(len(first)), *rest]
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters, the last an ellipsis where something was left out."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,103 @@
+"""What `stat` and the live screen share: a counting source from the command line, and time.
+
+A recording and a live target come out as the same kind of source, so that neither
+command knows which it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from uringtrace.cli.output import notice
+from uringtrace.cli.target_options import recording_from, target_from
+from uringtrace.tracer.source import CountingSource
+
+_FOREVER = 3600.0
+
+
+class LaunchingSource(CountingSource, Protocol):
+    """A counting source that may have launched its target."""
+
+    @property
+    def child_status(self) -> int | None: ...
+
+
+def positive_seconds(text: str) -> float:
+    """A duration on the command line; raises `argparse.ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, for example 10 or 0.5")
+    return value
+
+
+def add_duration_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-d", "--duration", type=positive_seconds, metavar="SEC", help="end after this time")
+
+
+def add_colour_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto (the default) heeds NO_COLOR and whether this is a terminal",
+    )
+
+
+@contextmanager
+def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[LaunchingSource]:
+    """Attach to the target, or open the recording, that the command line names.
+
+    Says on standard error what was started. Raises what `target_from`, `open_recording`
+    and the capture raise.
+    """
+    path = recording_from(arguments)
+    if path is not None:
+        from uringtrace.tracer.recording import open_recording
+        from uringtrace.tracer.replayed_counting import ReplayedCounting
+
+        recording = open_recording(path)
+        yield ReplayedCounting(recording)
+        for problem in recording.problems:
+            notice(problem)
+        return
+    target = target_from(arguments)
+    from uringtrace.tracer.capture import start_counting
+
+    with start_counting(target) as capture:
+        notice(start_line(verb, str(target)))
+        if target.pids and not capture.rings:
+            notice("no ring in the target yet: waiting for one")
+        yield capture
+        if not (capture.rings or target.follow or target.everything):
+            notice("no ring was used; children that the target forks are traced only with -f")
+
+
+def start_line(verb: str, target: str) -> str:
+    """What was started, in one line of a terminal however long the command is."""
+    return f"{verb} {target if len(target) <= 48 else target[:47] + '…'}. Ctrl-C to end"
+
+
+def run_for(
+    source: CountingSource, duration: float | None, every: float | None, tick: Callable[[], None]
+) -> None:
+    """Wait until the source ends or `duration` is over; `tick` is called after each `every` seconds.
+
+    The last, shorter stretch has no tick: what it brought is in the totals.
+    """
+    remaining = duration
+    while remaining is None or remaining > 1e-9:
+        step = min(every or _FOREVER, _FOREVER if remaining is None else remaining)
+        if source.wait(step):
+            return
+        if remaining is not None:
+            remaining -= step
+        if every is not None and step == every:
+            tick()
+    source.stop()
+    source.wait(0)

@@ -9,38 +9,15 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
-from uringtrace.errors import CapabilityError, Error
+from uringtrace.errors import CapabilityError
+from uringtrace.probes.tracepoints import Report, probe_report
 from uringtrace.tracer import privileges
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
 from uringtrace.tracer.kernel_checks import kernel_checks
 
 _LIBBPF_NAMES = ("libbpf.so.1", "libbpf.so.0")
-
-
-class ProbeReport(Protocol):
-    """What the probes say of one tracepoint (`uringtrace.probes.tracepoints`)."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def found(self) -> bool: ...
-
-    @property
-    def prototype(self) -> str:
-        """The form chosen on this kernel."""
-        ...
-
-    @property
-    def costs(self) -> str:
-        """What is lost without it."""
-        ...
-
-    @property
-    def required(self) -> bool: ...
 
 
 def examine(roots: Roots = THIS_MACHINE) -> Mapping[str, tuple[Check, ...]]:
@@ -149,18 +126,19 @@ def headers(roots: Roots) -> Check:
     )
 
 
-def tracepoint_checks(reports: Iterable[ProbeReport] | None = None) -> tuple[Check, ...]:
-    """One check per tracepoint; `reports` defaults to those of the running kernel."""
+def tracepoint_checks(reports: Iterable[Report] | None = None) -> tuple[Check, ...]:
+    """One check per tracepoint the probes use; `reports` defaults to the running kernel's."""
     if reports is None:
         try:
-            from uringtrace.probes.tracepoints import probe_report
-
             reports = probe_report()
-        except Error as error:
+        except CapabilityError as error:
             return (Check("tracepoints", Status.UNKNOWN, error.message, error.way_out),)
-    return tuple(
-        Check(report.name, Status.OK, report.prototype, required=report.required)
-        if report.found
-        else Check(report.name, Status.MISSING, report.costs, required=report.required)
-        for report in reports
-    )
+    return tuple(map(tracepoint, reports))
+
+
+def tracepoint(report: Report) -> Check:
+    """What the probes say of one tracepoint, as a check."""
+    if report.found:
+        return Check(report.name, Status.OK, report.prototype, required=report.required)
+    detail = f"{report.prototype}: {report.costs}"
+    return Check(report.name, Status.MISSING, detail, required=report.required)

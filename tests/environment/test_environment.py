@@ -1,11 +1,12 @@
 """Each thing taken away from a good machine is named, and blocks a capture only if it must."""
 
-from dataclasses import dataclass
 from itertools import chain
 
 import pytest
 
 from uringtrace.errors import CapabilityError
+from uringtrace.probes.btf import Btf
+from uringtrace.probes.tracepoints import Report
 from uringtrace.tracer.check import Check, Status, first_blocking
 from uringtrace.tracer.environment import (
     kernel_checks,
@@ -132,26 +133,30 @@ def test_libbpf_is_looked_up_by_the_loader():
     assert libbpf(["libnone.so.1", "libnone.so.0"]).blocks
 
 
-@dataclass(frozen=True)
-class Report:
-    name: str
-    found: bool
-    prototype: str
-    costs: str
-    required: bool
-
-
 def test_tracepoints():
-    present = Report("io_uring_complete", True, "ctx, req, cqe", "everything", required=True)
-    lost = Report("io_uring_link", False, "", "links are not shown", required=False)
-    fatal = Report("io_uring_submit_req", False, "", "no operation can be captured", required=True)
-    rows = tracepoint_checks([present, lost, fatal])
-    assert [(row.status, row.detail) for row in rows] == [
-        (Status.OK, "ctx, req, cqe"),
-        (Status.MISSING, "links are not shown"),
-        (Status.MISSING, "no operation can be captured"),
+    """One that is there, one that is absent, one that this kernel declares in an unknown form."""
+    rows = tracepoint_checks(
+        [
+            Report("submit", True, "(io_kiocb *)", "no operation is seen", required=True),
+            Report("link", False, "absent", "links are not shown", required=False),
+            Report("complete", False, "unknown form (u64)", "no operation is seen", required=True),
+        ]
+    )
+    assert [(row.name, row.status, row.detail) for row in rows] == [
+        ("submit", Status.OK, "(io_kiocb *)"),
+        ("link", Status.MISSING, "absent: links are not shown"),
+        ("complete", Status.MISSING, "unknown form (u64): no operation is seen"),
     ]
     assert first_blocking(rows) is rows[2]
+
+
+def test_without_type_information_the_tracepoints_are_unknown(monkeypatch):
+    def none():
+        raise CapabilityError("no BTF", "boot another")
+
+    monkeypatch.setattr(Btf, "of_kernel", none)
+    (row,) = tracepoint_checks()
+    assert (row.status, row.detail, row.way_out) == (Status.UNKNOWN, "no BTF", "boot another")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def privilege_checks(roots: Roots) -> tuple[Check, ...]:
             status = Status.UNKNOWN
         else:
             status = Status.OK if privileges.holds(mask, capability) else Status.MISSING
-        kind = "" if capability.required else "optional: "
+        kind = "needed to " if capability.required else "optional: to "
         way_out = privileges.sudo_line() if status is Status.MISSING and capability.required else ""
         checks.append(Check(capability.name, status, kind + capability.use, way_out, capability.required))
     return (*checks, user_namespace(roots))

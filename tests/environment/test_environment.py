@@ -58,7 +58,7 @@ def test_a_good_machine(machine):
         ("usr/include/linux/types.h", None, "C headers", "missing", "linux-libc-dev"),
         ("usr/lib/python3/dist-packages/bcc/libbcc.py", None, "bcc", "missing", "python3-bpfcc"),
         ("proc/self/status", "CapEff:\t1ffffffffff\nSeccomp:\t2\n", "seccomp", "unknown", "Docker"),
-        ("proc/self/status", "Name:\tx\n", "CAP_BPF", "unknown", "load the probes"),
+        ("proc/self/status", "Name:\tx\n", "CAP_BPF", "unknown", "needed to load the probes"),
     ],
 )
 def test_one_thing_differs(machine, path, text, name, status, words):

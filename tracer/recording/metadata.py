@@ -133,7 +133,8 @@ def _read_object(directory: Path) -> dict[str, Any]:
         way_out = "its .parquet parts can still be read with DuckDB, pandas or polars"
         raise RecordingError(f"{path} is damaged: it is not JSON", way_out) from None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise RecordingError(f"{directory} is not a recording: {META_NAME} is of something else")
+        way_out = "a recording is a directory made by `uringtrace record`"
+        raise RecordingError(f"{directory} is not a recording: {META_NAME} is of something else", way_out)
     return value
 
 

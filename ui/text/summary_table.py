@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from uringtrace.tracer.source import Losses
 from uringtrace.tracer.summary import LatencySummary, OperationSummary, RingSummary, Summary, Totals
@@ -21,7 +22,7 @@ def summary_lines(summary: Summary, style: Style, *, rings: bool = True) -> list
             "",
             *latency_lines(summary.operations, style),
             "",
-            total_line(summary),
+            *wrap(total_line(summary), WIDTH, subsequent_indent="  "),
         ]
     if rings and summary.rings:
         lines += ["", *ring_lines(summary.rings, style)]
@@ -34,8 +35,12 @@ def nothing_seen(summary: Summary) -> str:
     target = shortened(summary.target, WIDTH // 2)
     if not summary.rings:
         return f"{target}: no io_uring ring was used in {time}"
-    several = "rings" if len(summary.rings) > 1 else "ring"
-    return f"{target}: {len(summary.rings)} {several}, but no operation in {time}"
+    return f"{target}: {counted(len(summary.rings), 'ring')}, but no operation in {time}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`"""
+    return f"{numbers.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def operation_lines(operations: Iterable[OperationSummary], style: Style) -> list[str]:
@@ -91,9 +96,9 @@ def total_line(summary: Summary) -> str:
     """Totals in one sentence."""
     totals = summary.totals
     parts = [
-        f"{numbers.count(totals.completions)} completions in {numbers.seconds(summary.duration_s)}",
+        f"{counted(totals.completions, 'completion')} in {numbers.seconds(summary.duration_s)}",
         numbers.rate(totals.rate),
-        f"{numbers.count(totals.errors)} errors",
+        counted(totals.errors, "error"),
         numbers.size(totals.bytes),
     ]
     if totals.in_flight:
@@ -104,8 +109,18 @@ def total_line(summary: Summary) -> str:
 def ring_lines(rings: Sequence[RingSummary], style: Style) -> list[str]:
     """One line per ring under a heading, and below it what is no number."""
     heading = (
-        "RING", "PID", "FD", "SQ", "CQ", "FILES", "BUFFERS", "OPS/BATCH", "INFLIGHT", "MOST", "OVERFLOW",
-    )  # fmt: skip
+        "RING",
+        "PID",
+        "FD",
+        "SQ",
+        "CQ",
+        "FILES",
+        "BUFFERS",
+        "OPS/BATCH",
+        "INFLIGHT",
+        "MOST",
+        "OVERFLOW",
+    )
     rows = [heading, *(_ring_cells(ring) for ring in rings)]
     first, *rest = table(rows)
     lines = _headed([first], style)
@@ -140,9 +155,9 @@ def _ring_words(ring: RingSummary) -> list[str]:
         words = ["flags", *ring.setup_flags] if ring.setup_flags else ["flags 0"]
     if ring.sq_thread is not None:
         words += ["·", f"SQPOLL thread {ring.sq_thread}"]
-    for number, what in ((ring.messages, "messages from other rings"), (ring.dropped, "CQEs dropped")):
+    for number, what in ((ring.messages, "message"), (ring.dropped, "dropped CQE")):
         if number:
-            words += ["·", f"{numbers.count(number)} {what}"]
+            words += ["·", counted(number, what)]
     return words
 
 
@@ -160,13 +175,13 @@ def remark_lines(summary: Summary) -> list[str]:
     """What the tables leave out, one line each; nothing in the ordinary case."""
     totals: Totals = summary.totals
     remarks = (
-        (totals.silent, "operations ended or are open without a completion (CQE_SKIP_SUCCESS)"),
-        (totals.notifications, "zero-copy notifications, not counted as completions"),
-        (totals.messages, "completions posted by MSG_RING from other rings"),
-        (totals.overflows, "completions found the completion queue full"),
-        (totals.dropped, "completions were dropped by the kernel"),
+        (totals.silent, "operation", "ended or still open without a completion (CQE_SKIP_SUCCESS)"),
+        (totals.notifications, "zero-copy notification", "not counted as completion"),
+        (totals.messages, "completion", "posted by MSG_RING from another ring"),
+        (totals.overflows, "completion", "that found the completion queue full"),
+        (totals.dropped, "completion", "dropped by the kernel"),
     )
-    return [f"{numbers.count(number)} {what}" for number, what in remarks if number]
+    return [f"{counted(number, noun)} {what}" for number, noun, what in remarks if number]
 
 
 def loss_line(losses: Losses, style: Style) -> str:

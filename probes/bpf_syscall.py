@@ -1,6 +1,6 @@
-"""The few bpf(2) commands that bcc does not offer: typed raw tracepoints and run statistics.
+"""The bpf(2) commands that creating maps and attaching probes takes.
 
-bcc 0.26 compiles C but loads raw tracepoint programs only untyped. A program of type
+bcc would load raw tracepoint programs only untyped. A program of type
 BPF_PROG_TYPE_TRACING attached as BPF_TRACE_RAW_TP (what libbpf calls "tp_btf") may
 dereference its arguments directly. Layouts: include/uapi/linux/bpf.h, union bpf_attr.
 """
@@ -10,16 +10,44 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Iterator
 
 from uringtrace.errors import CapabilityError, KernelError
 
 _CALL_NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351}
+_MAP_CREATE = 0
+_MAP_LOOKUP_ELEM = 1
+_MAP_UPDATE_ELEM = 2
+_MAP_GET_NEXT_KEY = 4
 _PROG_LOAD = 5
 _OBJ_GET_INFO_BY_FD = 15
 _RAW_TRACEPOINT_OPEN = 17
 _PROG_TYPE_TRACING = 26
 _TRACE_RAW_TP = 23
 _LOG_SIZE = 1 << 22
+
+
+class _MapCreate(ctypes.Structure):
+    _fields_ = (
+        ("map_type", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("inner_map_fd", ctypes.c_uint32),
+        ("numa_node", ctypes.c_uint32),
+        ("map_name", ctypes.c_char * 16),
+    )
+
+
+class _MapElement(ctypes.Structure):
+    _fields_ = (
+        ("map_fd", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+        ("key", ctypes.c_uint64),
+        ("value_or_next_key", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+    )
 
 
 class _ProgramLoad(ctypes.Structure):
@@ -64,6 +92,37 @@ def _bpf(command: int, attributes: ctypes.Structure) -> int:
     return int(
         _libc.syscall(_CALL_NUMBERS[machine], command, ctypes.byref(attributes), ctypes.sizeof(attributes))
     )
+
+
+def create_map(name: str, map_type: int, key_size: int, value_size: int, max_entries: int, flags: int) -> int:
+    """Create a map and return its descriptor; raises `KernelError`."""
+    attributes = _MapCreate(map_type, key_size, value_size, max_entries, flags)
+    attributes.map_name = name.encode()[:15]
+    descriptor = _bpf(_MAP_CREATE, attributes)
+    if descriptor < 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise KernelError(
+            f"the kernel refused the map {name} ({max_entries} entries of {value_size} bytes): {reason}"
+        )
+    return descriptor
+
+
+def update_element(descriptor: int, key: bytes, value: bytes) -> bool:
+    """Write one element of a map; False when the kernel refuses."""
+    keys, values = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    element = _MapElement(descriptor, 0, ctypes.addressof(keys), ctypes.addressof(values), 0)
+    return _bpf(_MAP_UPDATE_ELEM, element) == 0
+
+
+def map_values(descriptor: int, key_size: int, value_size: int) -> Iterator[bytes]:
+    """The values of a hash map that nobody writes to any more."""
+    key, value = ctypes.create_string_buffer(key_size), ctypes.create_string_buffer(value_size)
+    place = ctypes.addressof(key)
+    step = _MapElement(descriptor, 0, 0, place, 0)
+    while _bpf(_MAP_GET_NEXT_KEY, step) == 0:
+        step.key = place
+        if _bpf(_MAP_LOOKUP_ELEM, _MapElement(descriptor, 0, place, ctypes.addressof(value), 0)) == 0:
+            yield value.raw
 
 
 def load_typed_program(name: str, instructions: bytes, type_id: int) -> int:

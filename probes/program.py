@@ -1,4 +1,4 @@
-"""Compiles the probes with bcc, attaches them, and maps what they share with us.
+"""Loads the probes into the kernel, attaches them, and maps what they share with us.
 
 Invariant: everything the kernel holds for us hangs on descriptors of this process, so
 that the end of the process, however it comes, leaves nothing attached.
@@ -6,15 +6,12 @@ that the end of the process, however it comes, leaves nothing attached.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
-import re
 import resource
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -24,14 +21,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.errors import KernelError
-from uringtrace.probes.bpf_syscall import attach_raw_tracepoint, load_typed_program, recursion_misses
+from uringtrace.probes import cache
+from uringtrace.probes.bpf_syscall import (
+    attach_raw_tracepoint,
+    create_map,
+    load_typed_program,
+    map_values,
+    recursion_misses,
+    update_element,
+)
 from uringtrace.probes.btf import Btf
-from uringtrace.probes.kernel_headers import kernel_headers
+from uringtrace.probes.compiler import (
+    PID_PLACEHOLDER,
+    CompiledProbes,
+    MapDescription,
+    compile_probes,
+    relocate,
+    source_text,
+)
 from uringtrace.probes.layout import Layout, read_layout
+from uringtrace.probes.ring_buffer import RingBuffer
 from uringtrace.probes.tracepoints import Chosen, choose
 
-_SOURCES = Path(__file__).parent / "bpf"
-_INCLUDE = re.compile(r'^#include "([a-z_]+\.h)"$')
+_FILE_PROGRAM = "describe_file"
 PID_LIMIT = 4_194_304
 """Largest possible process id (PID_MAX_LIMIT, include/linux/threads.h)."""
 SETS = 65_536
@@ -96,7 +108,7 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     if settings.mode is Mode.FLOOR:
         constants["FLOOR"] = "1"
     if settings.filter is Filter.ONE:
-        constants["FILTER_ONE"] = str(settings.pid)
+        constants["FILTER_ONE"] = str(PID_PLACEHOLDER)
     if settings.filter in (Filter.BITS, Filter.FOLLOW):
         constants["FILTER_BITS"] = "1"
     if settings.filter is Filter.FOLLOW:
@@ -104,35 +116,28 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     return constants
 
 
-class SharedArray:
-    """An mmapable BPF array as a numpy array: reading it costs no system call."""
-
-    def __init__(self, descriptor: int, dtype: np.dtype[Any], length: int, *, writable: bool = False) -> None:
-        size = -(-dtype.itemsize * length // mmap.PAGESIZE) * mmap.PAGESIZE
-        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-        self._memory = mmap.mmap(descriptor, size, mmap.MAP_SHARED, protection)
-        self.array: NDArray[Any] = np.frombuffer(self._memory, dtype, length)
-
-
 class Program:
-    """The compiled and loaded probes of one capture. A context manager; leaving detaches."""
+    """The loaded probes of one capture. A context manager; leaving it detaches and frees."""
 
-    def __init__(self, bcc: ModuleType, settings: Settings) -> None:
-        """Compile for the running kernel.
+    def __init__(self, settings: Settings, load_bcc: Callable[[], ModuleType]) -> None:
+        """Make the programs for the running kernel and create their maps.
 
-        Raises `CapabilityError` when the kernel or the machine lacks what is needed and
-        `KernelError` when the kernel refuses a program.
+        `load_bcc` is called only when there is something to compile. Raises
+        `CapabilityError` when the kernel or the machine lacks what is needed and
+        `KernelError` when the kernel refuses a map.
         """
         self.settings = settings
-        # Past bcc's Python tables, which want to know every field of every map's values.
-        self._library = bcc.libbcc.lib
         self.cpus = possible_cpus()
         btf = Btf.of_kernel()
         self.layout = read_layout(btf)
         self.chosen = choose(btf)
         self._programs: dict[str, int] = {}
         self._links: list[int] = []
-        self._bpf = _compile(bcc, _constants(settings, self.layout, self.chosen, self.cpus))
+        self._maps: dict[str, int] = {}
+        self._compiled = _compiled(_constants(settings, self.layout, self.chosen, self.cpus), load_bcc)
+        _lift_memory_limit()
+        for description in self._compiled.maps:
+            self._maps[description.name] = create_map(*astuple(description))
 
     def __enter__(self) -> Program:
         return self
@@ -144,10 +149,10 @@ class Program:
         trace: TracebackType | None,
     ) -> None:
         self.detach()
-        for descriptor in self._programs.values():
+        for descriptor in (*self._programs.values(), *self._maps.values()):
             os.close(descriptor)
         self._programs.clear()
-        self._bpf.cleanup()
+        self._maps.clear()
 
     def attach(self) -> tuple[str, ...]:
         """Load and attach every function that this kernel and these settings have.
@@ -156,32 +161,28 @@ class Program:
         being submitted is always seen completing. Returns the tracepoints' names.
         """
         names = []
-        library, module = self._library, self._bpf.module
-        compiled = {
-            library.bpf_function_name(module, index).decode()
-            for index in range(library.bpf_num_functions(module))
-        }
         for choice in sorted(self.chosen, key=lambda choice: choice.subject.function.endswith("submit_req")):
             function = choice.subject.function
-            if choice.prototype is None or choice.type_id is None:
+            if choice.prototype is None or choice.type_id is None or function not in self._compiled.functions:
                 continue
-            if function not in compiled:
-                continue
-            program = load_typed_program(function, self._bpf.dump_func(function), choice.type_id)
-            if function == "io_uring_complete" and "describe_file" in compiled:
-                self._link_tail_call("describe_file", choice.type_id)
-            self._programs[function] = program
+            program = self._load(function, choice.type_id)
+            if function == "io_uring_complete" and _FILE_PROGRAM in self._compiled.functions:
+                self._link_file_program(choice.type_id)
             self._links.append(attach_raw_tracepoint(function, program))
             names.append(choice.prototype.tracepoint)
         return tuple(names)
 
-    def _link_tail_call(self, function: str, type_id: int) -> None:
-        program = load_typed_program(function, self._bpf.dump_func(function), type_id)
+    def _load(self, function: str, type_id: int) -> int:
+        numbers = {index: self._maps[each.name] for index, each in enumerate(self._compiled.maps)}
+        code = relocate(self._compiled.functions[function], numbers, self.settings.pid)
+        program = load_typed_program(function, code, type_id)
         self._programs[function] = program
-        key, value = ctypes.c_int(0), ctypes.c_int(program)
-        descriptor = self.map_descriptor("file_programs")
-        if self._library.bpf_update_elem(descriptor, ctypes.byref(key), ctypes.byref(value), 0):
-            raise KernelError(f"the kernel refused the tail call to {function}")
+        return program
+
+    def _link_file_program(self, type_id: int) -> None:
+        program = self._load(_FILE_PROGRAM, type_id)
+        if not update_element(self._maps["file_programs"], bytes(4), program.to_bytes(4, "little")):
+            raise KernelError(f"the kernel refused the tail call to {_FILE_PROGRAM}")
 
     def detach(self) -> None:
         """Detach all probes; the maps stay readable until the context is left."""
@@ -192,65 +193,42 @@ class Program:
         """Events for which the kernel did not run a probe (recursion on one processor)."""
         return sum(recursion_misses(program) for program in self._programs.values())
 
-    def map_descriptor(self, name: str) -> int:
-        return int(self._library.bpf_table_fd(self._bpf.module, name.encode()))
+    def ring_buffer(self, name: str) -> RingBuffer:
+        """The reader of the ring buffer map `name`; ask once per map."""
+        return RingBuffer(self._maps[name], self._describe(name).max_entries)
 
-    def hash_values(self, name: str, size: int) -> bytes:
-        """The values of a hash map with 8-byte keys, each `size` bytes, one after another."""
-        descriptor = self.map_descriptor(name)
-        key, value = ctypes.c_uint64(), ctypes.create_string_buffer(size)
-        values = []
-        more = self._library.bpf_get_first_key(descriptor, ctypes.byref(key), 8) == 0
-        while more:
-            if self._library.bpf_lookup_elem(descriptor, ctypes.byref(key), value) == 0:
-                values.append(value.raw)
-            more = self._library.bpf_get_next_key(descriptor, ctypes.byref(key), ctypes.byref(key)) == 0
-        return b"".join(values)
+    def shared(self, name: str, dtype: np.dtype[Any], *, writable: bool = False) -> NDArray[Any]:
+        """The mmapable array map `name`: reading it costs no system call.
 
-    def shared(self, name: str, dtype: np.dtype[Any], length: int, *, writable: bool = False) -> SharedArray:
-        """The mmapable array map `name` as a numpy array."""
-        return SharedArray(self.map_descriptor(name), dtype, length, writable=writable)
+        Where the map's values are several items of `dtype`, the array has that many more.
+        """
+        description = self._describe(name)
+        size = description.value_size * description.max_entries
+        pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+        memory = mmap.mmap(self._maps[name], pages, mmap.MAP_SHARED, protection)
+        return np.frombuffer(memory, dtype, size // dtype.itemsize)
 
+    def hash_values(self, name: str) -> bytes:
+        """The values of the hash map `name`, one after another."""
+        description = self._describe(name)
+        return b"".join(map_values(self._maps[name], description.key_size, description.value_size))
 
-def source_text(files: Sequence[str]) -> str:
-    """The probes as one text: bcc rewrites maps and functions of the main file only."""
-    included: set[str] = set()
-
-    def lines(file: str) -> list[str]:
-        if file in included:
-            return []
-        included.add(file)
-        result: list[str] = []
-        for line in (_SOURCES / file).read_text().splitlines():
-            include = _INCLUDE.match(line)
-            if include:
-                result += lines(include[1])
-            elif line != "#pragma once":
-                result.append(line)
-        return result
-
-    return "\n".join(line for file in files for line in lines(file)) + "\n"
+    def _describe(self, name: str) -> MapDescription:
+        return next(description for description in self._compiled.maps if description.name == name)
 
 
-def _compile(bcc: ModuleType, constants: Mapping[str, str]) -> Any:
+def _compiled(constants: Mapping[str, str], load_bcc: Callable[[], ModuleType]) -> CompiledProbes:
+    text = source_text()
+    folder, key = cache.cache_folder(), cache.cache_key(text, constants)
+    probes = cache.load(folder, key)
+    if probes is None:
+        probes = compile_probes(load_bcc(), text, constants)
+        cache.store(folder, key, probes)
+    return probes
+
+
+def _lift_memory_limit() -> None:
     # Before 5.11 map memory counts against this limit; later kernels ignore it.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    flags = ["-w", *(f"-D{name}={value}" for name, value in constants.items())]
-    text = source_text(("io_uring.c", "process.c"))
-    previous = os.environ.get("BCC_KERNEL_SOURCE")
-    with kernel_headers() as tree, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        os.environ["BCC_KERNEL_SOURCE"] = str(tree)
-        try:
-            return bcc.BPF(text=text, cflags=flags)
-        except Exception as error:
-            raise KernelError(
-                f"the probes could not be compiled or their maps created: {error}",
-                "run `uringtrace check`; with URINGTRACE_DEBUG=1 the compiler's messages are shown",
-            ) from error
-        finally:
-            if previous is None:
-                del os.environ["BCC_KERNEL_SOURCE"]
-            else:
-                os.environ["BCC_KERNEL_SOURCE"] = previous

@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.probes.facts import FileFact, parse_fact
-from uringtrace.probes.program import FACT_PAGES, PID_LIMIT, SETS, Filter, Mode, Program, Settings
-from uringtrace.probes.ring_buffer import RingBuffer
+from uringtrace.probes.program import Filter, Mode, Program, Settings
 from uringtrace.probes.setup_flags import SETUP_FLAG_NAMES
 from uringtrace.probes.slots import (
     ARGUMENTS_ENTRY,
     RING,
-    RING_LIMIT,
     STREAM_ENTRY,
     Counter,
     Slots,
@@ -72,13 +70,12 @@ class _Capture:
 
     def __enter__(self) -> Self:
         require_capture()
-        bcc = load_bcc()
         if self._target.command:
             self._launched = Launched(self._target.command)
         pids = (self._launched.pid,) if self._launched else self._target.pids
         try:
             self._liveness = Liveness(self._target.pids, self._launched, everything=self._target.everything)
-            self._program = Program(bcc, self._settings(pids))
+            self._program = Program(self._settings(pids), load_bcc)
             self._open(pids)
         except BaseException:
             if self._launched:
@@ -108,14 +105,14 @@ class _Capture:
 
     def _open(self, pids: tuple[int, ...]) -> None:
         program = self._program
-        self._ring_table = program.shared("rings", RING, RING_LIMIT)
-        self._event_counters = program.shared("counters", np.dtype("<u8"), program.cpus * len(Counter))
-        self._facts = RingBuffer(program.map_descriptor("facts"), FACT_PAGES * 4096)
+        self._ring_table = program.shared("rings", RING)
+        self._event_counters = program.shared("counters", np.dtype("<u8"))
+        self._facts = program.ring_buffer("facts")
         if program.settings.filter in (Filter.BITS, Filter.FOLLOW):
             # -f follows what is forked from now on; threads share their process's bit.
-            targets = program.shared("targets", np.dtype("<u8"), PID_LIMIT // 64, writable=True)
+            targets = program.shared("targets", np.dtype("<u8"), writable=True)
             for pid in pids:
-                targets.array[pid >> 6] |= np.uint64(1 << (pid & 63))
+                targets[pid >> 6] |= np.uint64(1 << (pid & 63))
         self._list_rings()
         probes = program.attach()
         self.ended_ns = time.monotonic_ns()
@@ -153,11 +150,11 @@ class _Capture:
     @property
     def rings(self) -> tuple[Ring, ...]:
         self._list_rings()
-        return join_rings(rings_from_table(self._ring_table.array), self._listed.values())
+        return join_rings(rings_from_table(self._ring_table), self._listed.values())
 
     @property
     def losses(self) -> Losses:
-        totals = self._event_counters.array.reshape(self._program.cpus, len(Counter)).sum(axis=0)
+        totals = self._event_counters.reshape(self._program.cpus, len(Counter)).sum(axis=0)
         lost = {name: int(totals[row]) for row, name in _LOST_NAMES.items() if totals[row]}
         skipped = self._program.skipped()
         if skipped:
@@ -166,7 +163,7 @@ class _Capture:
 
     def floor_events(self) -> int:
         """Events counted in floor mode."""
-        counts = self._event_counters.array.reshape(self._program.cpus, len(Counter))
+        counts = self._event_counters.reshape(self._program.cpus, len(Counter))
         return int(counts[:, Counter.FLOOR_EVENTS].sum())
 
     def _list_rings(self) -> None:
@@ -195,7 +192,7 @@ class _Capture:
             return
         deadline = time.monotonic() + _SETTLE_SECONDS
         while not self._stopped and time.monotonic() < deadline:
-            if not any(ring.in_flight for ring in rings_from_table(self._ring_table.array)):
+            if not any(ring.in_flight for ring in rings_from_table(self._ring_table)):
                 break
             time.sleep(_IDLE_PAUSE)
         self._program.detach()
@@ -212,8 +209,7 @@ class CountingCapture(_Capture):
     def _open(self, pids: tuple[int, ...]) -> None:
         super()._open(pids)
         if self._mode is Mode.COUNT:
-            rows = max(self._program.layout.operation_names) + 2
-            self._totals = self._program.shared("totals", COUNTERS, rows * self._program.cpus)
+            self._totals = self._program.shared("totals", COUNTERS)
 
     def wait(self, seconds: float) -> bool:
         """Wait until the target has ended, `stop` was called, or the time is over."""
@@ -229,11 +225,11 @@ class CountingCapture(_Capture):
     def counters(self) -> Counters:
         """Totals per opcode since the start, shape (256,); row 255: unknown to the kernel."""
         cpus = self._program.cpus
-        words = self._totals.array.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
+        words = self._totals.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
         result = np.zeros(UNKNOWN_OPCODE + 1, COUNTERS)
         rows = words.shape[1] - 1
         per_opcode = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(COUNTERS)
-        per_opcode["max_ns"] = self._totals.array["max_ns"].reshape(cpus, -1).max(axis=0)
+        per_opcode["max_ns"] = self._totals["max_ns"].reshape(cpus, -1).max(axis=0)
         result[:rows] = per_opcode[:rows]
         result[UNKNOWN_OPCODE] = per_opcode[rows]
         return result
@@ -247,9 +243,9 @@ class StreamingCapture(_Capture):
 
     def _open(self, pids: tuple[int, ...]) -> None:
         super()._open(pids)
-        self._operations = RingBuffer(self._program.map_descriptor("operations"), self._ring_bytes)
+        self._operations = self._program.ring_buffer("operations")
         entry = ARGUMENTS_ENTRY if self._mode is Mode.STREAM_ARGUMENTS else STREAM_ENTRY
-        self._sets = self._program.shared("in_flight", request_set(entry), SETS)
+        self._sets = self._program.shared("in_flight", request_set(entry))
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the target ends or `stop` is called; empty ones when idle."""
@@ -273,8 +269,8 @@ class StreamingCapture(_Capture):
         return slots
 
     def _unfinished(self) -> NDArray[Any]:
-        entries = live_entries(self._sets.array)
-        spilled = self._program.hash_values("spilled", entries.dtype.itemsize)
+        entries = live_entries(self._sets)
+        spilled = self._program.hash_values("spilled")
         return np.concatenate([entries, np.frombuffer(spilled, entries.dtype)])
 
 

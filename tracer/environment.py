@@ -33,14 +33,15 @@ def examine(roots: Roots = THIS_MACHINE) -> Mapping[str, tuple[Check, ...]]:
 def require_capture(roots: Roots = THIS_MACHINE) -> None:
     """Raise `CapabilityError` with the first reason why no capture can start here.
 
-    Leaves the tracepoints to the capture itself, which reads them anyway.
+    Leaves tracepoints, bcc and the other software to the capture itself: it looks at
+    what it uses, and a start that finds its probes compiled already needs no bcc.
     """
     mask = privileges.effective(roots.proc)
     lacking = privileges.missing(mask) if mask is not None else ()
     if any(capability.required for capability in lacking):
         names = [c.name for c in lacking if c.required or c.name == "CAP_SYS_PTRACE"]
         raise CapabilityError(f"not permitted: {listed(names)} missing", privileges.sudo_line())
-    for checks in (privilege_checks, kernel_checks, software_checks):
+    for checks in (privilege_checks, kernel_checks):
         blocking = first_blocking(checks(roots))
         if blocking is not None:
             raise CapabilityError(f"{blocking.name}: {blocking.detail}", blocking.way_out)

@@ -15,12 +15,12 @@
 BPF_RINGBUF_OUTPUT(operations, STREAM);
 
 struct completion {
-	u64 now, user_data, submitted_ns;
+	u64 now, user_data;
 	u32 ring;
 	s32 result;
 	u32 cqe_flags;
 	u32 file;
-	u8 kind, path;
+	u8 kind, path, sqe_flags_mask;
 };
 
 static __always_inline void fill(struct operation_slot *slot, const struct request *request,
@@ -36,7 +36,7 @@ static __always_inline void fill(struct operation_slot *slot, const struct reque
 	slot->file = completion->file;
 	if (request) {
 		slot->opcode = request->opcode;
-		slot->sqe_flags = request->sqe_flags;
+		slot->sqe_flags = request->sqe_flags & completion->sqe_flags_mask;
 		slot->fd = request->fd;
 		slot->submitted_ns = request->submitted_ns;
 		slot->tgid = request->tgid;
@@ -76,23 +76,15 @@ static __always_inline void fill_arguments(struct arguments_slot *slot, const st
 	}
 }
 
-static __always_inline void emit(struct entry *entry, const struct completion *completion)
+/* One record: the operation, its arguments where the SQE or a chain is known, and its
+ * place in the sequence of a multishot operation. `sqe` counts only with `has_fields`. */
+static __always_inline void emit(const struct request *request, int has_fields, const struct sqe *sqe,
+				 const struct completion *completion)
 {
-	struct request *request = entry ? &entry->request : 0;
-	int has_fields = 0;
-#ifdef ARGUMENTS
-	const struct sqe *sqe = &entry->sqe;
-	if (request)
-		has_fields = request->flags & REQUEST_NONZERO;
-#else
-	const struct sqe *sqe = 0;
-#endif
 	if (request && request->sequence) {
 		struct three_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
-		if (!slots) {
-			count(LOST_OPERATIONS);
-			return;
-		}
+		if (!slots)
+			goto lost;
 		fill(&slots->operation, request, completion);
 		slots->header.length = slots->header2.length = sizeof(struct operation_slot);
 		slots->header.page_offset = slots->header2.page_offset = 0;
@@ -104,10 +96,8 @@ static __always_inline void emit(struct entry *entry, const struct completion *c
 		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
 	} else if (request && (has_fields || request->chain)) {
 		struct two_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
-		if (!slots) {
-			count(LOST_OPERATIONS);
-			return;
-		}
+		if (!slots)
+			goto lost;
 		fill(&slots->operation, request, completion);
 		slots->header.length = sizeof(struct operation_slot);
 		slots->header.page_offset = 0;
@@ -115,13 +105,14 @@ static __always_inline void emit(struct entry *entry, const struct completion *c
 		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
 	} else {
 		struct one_slot *slot = operations.ringbuf_reserve(sizeof(*slot));
-		if (!slot) {
-			count(LOST_OPERATIONS);
-			return;
-		}
+		if (!slot)
+			goto lost;
 		fill(&slot->operation, request, completion);
 		operations.ringbuf_submit(slot, BPF_RB_NO_WAKEUP);
 	}
+	return;
+lost:
+	count(LOST_OPERATIONS);
 }
 
 #else /* counting mode */

@@ -61,6 +61,14 @@ BPF_HASH(spilled, u64, struct entry_bytes, SPILL);
 BPF_ARRAY(spilled_ever, u64, 1);
 BPF_PERCPU_ARRAY(blank_entry, struct entry_bytes, 1);
 
+#ifdef ARGUMENTS
+#define sqe_fields(entry) ((entry)->request.flags & REQUEST_NONZERO)
+#define sqe_of(entry) (&(entry)->sqe)
+#else
+#define sqe_fields(entry) 0
+#define sqe_of(entry) ((const struct sqe *)0)
+#endif
+
 static __always_inline u32 set_of(u64 req)
 {
 	return (u32)(req >> 8) & (SETS - 1);

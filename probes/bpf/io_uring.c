@@ -41,9 +41,9 @@ static __always_inline void superseded(struct ring *ring, struct entry *entry, u
 #ifdef STREAM
 	struct completion completion = {
 		.now = now, .user_data = request->user_data, .ring = ring->number,
-		.kind = KIND_SILENT, .path = request->path,
+		.kind = KIND_SILENT, .path = request->path, .sqe_flags_mask = 0xff,
 	};
-	emit(entry, &completion);
+	emit(request, sqe_fields(entry), sqe_of(entry), &completion);
 #else
 	struct totals *totals = totals_of(request->opcode);
 	if (totals && !hidden)
@@ -325,20 +325,14 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 	struct completion completion = {
 		.now = now, .user_data = user_data, .ring = ring->number, .result = result,
 		.cqe_flags = cqe_flags, .kind = kind, .path = path,
+		/* The copy of a request in the index has no SQE. */
+		.sqe_flags_mask = entry ? 0xff : (u8)~SQE_ARGUMENTS_SEEN,
 	};
 #ifdef ARGUMENTS
 	if (from_req && !(extra_path & PATH_OVERFLOW))
 		completion.file = file_of(from_req, &is_new);
 #endif
-	if (request && !entry) {
-		/* A copy in the index carries no SQE. */
-		struct entry bare = {.request = *request};
-		bare.request.flags &= ~REQUEST_NONZERO;
-		bare.request.sqe_flags &= ~SQE_ARGUMENTS_SEEN;
-		emit(&bare, &completion);
-	} else {
-		emit(entry, &completion);
-	}
+	emit(request, entry ? sqe_fields(entry) : 0, sqe_of(entry), &completion);
 	if (request)
 		request->previous_ns = now;
 #else
@@ -431,7 +425,7 @@ int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 }
 
 #ifdef OVERFLOW_CTX
-#define OVERFLOW_STEPS 1024
+#define OVERFLOW_STEPS 64
 
 #if defined(OFF_CTX_FINISHED) && defined(OFF_REQ_LIST)
 static __always_inline u64 finished_request(u64 node, u64 user_data)

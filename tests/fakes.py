@@ -109,6 +109,7 @@ class FakeSource:
     ended_ns: int = STARTED_NS + 10_000_000_000
     child_status: int | None = None
     stopped: bool = False
+    problems: tuple[str, ...] = ()
 
     def batches(self) -> Iterator[Batch]:
         for part in self.parts:

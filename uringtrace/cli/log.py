@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -139,16 +139,21 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
     from uringtrace.tracer.capture import start_streaming
 
     if expression is not None:
-        from uringtrace.probes.btf import Btf
-        from uringtrace.probes.layout import read_layout
-
-        check_operations(expression, read_layout(Btf.of_kernel()).operation_names)
+        check_operations(expression, kernel_operation_names())
     with start_streaming(target) as capture:
         if not arguments.quiet:
             notice(start_line("logging", str(target)))
             if target.pids and not capture.rings:
                 notice("no ring in the target yet: waiting for one")
         yield Stream(capture, capture.batches(), capture.stop, lambda: capture.child_status)
+
+
+def kernel_operation_names() -> Mapping[int, str]:
+    """The running kernel's operations; raises `CapabilityError` where it has no BTF."""
+    from uringtrace.probes.btf import Btf
+    from uringtrace.probes.layout import read_layout
+
+    return read_layout(Btf.of_kernel()).operation_names
 
 
 def write_log(

@@ -1,0 +1,161 @@
+"""`uringtrace stat` and the live screen, from the command line to what is printed."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, row, rows
+from tests.text.conftest import ME, Command
+from uringtrace.cli.live import LiveCommand, watch
+from uringtrace.tracer.source import Losses
+
+SECOND = 1_000_000_000
+ONE_THEN_TWO = ([row("READ", result=100)], [row("READ", result=100), row("NOP")])
+
+
+def source(**changes: object) -> FakeCountingSource:
+    parts = [rows(*part) for part in ONE_THEN_TWO]
+    return FakeCountingSource(parts, **{"rings": (RING,), **changes})
+
+
+def counts(text: str) -> list[str]:
+    """Operation and count of each line of the operations tables, in order."""
+    return [" ".join(line.split()[:2]) for line in text.splitlines() if line.endswith("%")]
+
+
+def test_the_tables_go_to_standard_output_and_the_start_line_does_not(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counting(source(losses=Losses({}, untracked=4)))
+    assert run("stat", ME) == 0
+    out, err = capsys.readouterr()
+    assert counts(out) == ["READ 2", "NOP 1"]
+    assert out.endswith("lost 0, untracked 4\n")
+    assert err.splitlines() == [f"uringtrace: counting process {ME}. Ctrl-C to end"]
+
+
+def test_intervals_show_what_each_added_and_the_end_shows_all(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counting(source())
+    run("stat", "-i", "2", ME)
+    out = capsys.readouterr().out
+    assert counts(out) == ["READ 1", "NOP 1", "READ 1", "READ 2", "NOP 1"]
+    assert [line for line in out.splitlines() if line.startswith("---")] == [
+        "--- 2.0 s",
+        "--- 4.0 s",
+        "--- in all",
+    ]
+    assert "0.50/s" in out
+
+
+def test_a_duration_ends_the_capture(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = source()
+    counting(fake)
+    run("stat", "-d", "1.5", ME)
+    assert counts(capsys.readouterr().out) == ["READ 1"]
+    assert fake.stopped
+    assert fake.ended_ns == STARTED_NS + 1.5 * SECOND
+
+
+@pytest.mark.parametrize("argv", [("--json", ME), (ME, "--json"), ("--json", "-p", ME)])
+def test_json_takes_the_place_of_the_tables(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+) -> None:
+    counting(source())
+    assert run("stat", *argv) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["schema"], printed["totals"]["completions"]) == (1, 3)
+
+
+def test_json_to_a_file_leaves_the_tables(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "out.json"
+    counting(source())
+    run("stat", f"--json={path}", "-i", "1", ME)
+    assert counts(capsys.readouterr().out)[-2:] == ["READ 2", "NOP 1"]
+    printed = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(each["type"], each["totals"]["completions"]) for each in printed] == [
+        ("interval", 1),
+        ("interval", 2),
+        ("summary", 3),
+    ]
+    assert run("stat", f"--json={path}", ME) == 2
+    assert "exists already" in capsys.readouterr().err
+    counting(source())
+    assert run("stat", f"--json={path}", "--force", ME) == 0
+
+
+def test_nothing_is_left_behind_when_the_target_does_not_exist(run: Command, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    assert run("stat", f"--json={path}", "-p", "4194304999") == 2
+    assert not path.exists()
+
+
+def test_a_target_without_a_ring_is_waited_for(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counting(FakeCountingSource([], rings=()))
+    assert run("stat", ME) == 0
+    out, err = capsys.readouterr()
+    assert "no ring in the target yet: waiting" in err
+    assert "traced only with -f" in err
+    assert "no io_uring ring was used" in out
+
+
+def test_a_recording_is_read_with_its_own_time_and_its_problems_are_told(
+    recording: Callable[..., str], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = row("READ", after_ns=5 * SECOND)
+    fake = FakeSource([rows(row("READ"), late)], problems=("part 3 is missing; skipped",))
+    assert run("stat", "-i", "4", recording(fake)) == 0
+    out, err = capsys.readouterr()
+    assert counts(out) == ["READ 1", "READ 2"]
+    assert err == "uringtrace: part 3 is missing; skipped\n"
+
+
+def test_the_status_of_a_launched_command_is_passed_on(counting: Callable[..., None], run: Command) -> None:
+    counting(source(child_status=7 << 8))
+    assert run("stat", "--", "true") == 7
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "soon", "nan", "inf"])
+def test_a_bad_duration_is_bad_usage(run: Command, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert run("stat", f"--duration={word}", ME) == 2
+    assert "seconds" in capsys.readouterr().err
+
+
+def test_the_short_form_prints_a_block_each_second_and_a_summary(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counting(source())
+    assert run(ME) == 0
+    out = capsys.readouterr().out
+    assert counts(out) == ["READ 1", "READ 2", "NOP 1", "READ 2", "NOP 1"]
+    assert "process 4242 · 1 s · now 1/s" in out
+    assert "process 4242 · 2 s · now 2/s" in out
+    assert "\x1b" not in out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_screens_replace_each_other_and_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uringtrace.cli.command import parse
+
+    monkeypatch.setenv("LINES", "6")
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal()
+    watch(source(), parse("live", LiveCommand(), [ME, "--color=never"]), terminal)
+    first, second, final = terminal.getvalue().split("\x1b[H\x1b[2J")[1:]
+    assert [len(screen.splitlines()) for screen in (first, second)] == [5, 5]
+    assert first.splitlines()[-1] == "…"
+    assert final.splitlines()[-1] == "lost 0, untracked 0"

@@ -140,3 +140,12 @@ class CountingSource(Protocol):
     def stop(self) -> None:
         """End the capture from any thread or signal handler; idempotent."""
         ...
+
+
+class LaunchingSource(CountingSource, Protocol):
+    """A counting source that may have launched its target."""
+
+    @property
+    def child_status(self) -> int | None:
+        """The os.waitpid status of the launched command; None while it runs or without one."""
+        ...

@@ -9,20 +9,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from uringtrace.cli.output import notice
 from uringtrace.cli.target_options import recording_from, target_from
-from uringtrace.tracer.source import CountingSource
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.source import CountingSource, LaunchingSource
 
 _FOREVER = 3600.0
-
-
-class LaunchingSource(CountingSource, Protocol):
-    """A counting source that may have launched its target."""
-
-    @property
-    def child_status(self) -> int | None: ...
 
 
 def positive_seconds(text: str) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from uringtrace.cli.counting import (
-    LaunchingSource,
     add_colour_argument,
     add_duration_argument,
     counting_source,
@@ -16,6 +15,9 @@ from uringtrace.cli.counting import (
 )
 from uringtrace.cli.signals import pass_on, stopping_on_signals
 from uringtrace.cli.target_options import add_target_arguments
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.source import LaunchingSource
 
 _REDRAW_SECONDS = 1.0
 _CLEAR = "\x1b[H\x1b[2J"

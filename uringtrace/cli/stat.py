@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from uringtrace.cli.counting import (
-    LaunchingSource,
     add_colour_argument,
     add_duration_argument,
     counting_source,
@@ -18,6 +17,9 @@ from uringtrace.cli.counting import (
 from uringtrace.cli.fresh_output import fresh_output
 from uringtrace.cli.signals import pass_on, stopping_on_signals
 from uringtrace.cli.target_options import add_target_arguments
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.source import LaunchingSource
 
 STANDARD_OUTPUT = "-"
 

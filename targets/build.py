@@ -85,10 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m uringtrace.targets.build", description="Build the C targets and print their paths."
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to put the binaries")
-    output = parser.parse_args(arguments).output
+    parser.add_argument("--print", choices=NAMES, metavar="NAME", help="build and print only this one")
+    parsed = parser.parse_args(arguments)
     try:
-        for name in NAMES:
-            print(binary(name, output))
+        for name in [parsed.print] if parsed.print else NAMES:
+            print(binary(name, parsed.output))
     except Error as error:
         print(f"uringtrace: {error.message}", file=sys.stderr)
         if error.way_out:

@@ -1,0 +1,74 @@
+"""The results as a table for people; every number is also in the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.fio import FioRatio
+from bench.nop import Row
+from bench.startup import Startup
+from bench.streaming import Streaming
+
+FIO_GOAL = 0.97
+ATTACHED_GOAL_SECONDS = 0.6
+HELP_GOAL_SECONDS = 0.15
+PRIVATE_GOAL_BYTES = 200_000_000
+
+
+def nop_lines(rows: Sequence[Row], batch: int, rounds: int) -> Iterator[str]:
+    """Cost per NOP operation, cheapest tool first as listed."""
+    yield f"NOP operations, {batch} at a time; median of {rounds} interleaved rounds"
+    yield f"{'':<24}{'ns/op':>10}{'added':>10}{'ratio':>8}{'goal':>9}"
+    for row in rows:
+        if row.skipped:
+            yield f"{row.name:<24}  – {row.skipped}"
+            continue
+        goal = "" if row.goal is None else f"≤ {row.goal:.2f}"
+        line = (
+            f"{row.name:<24}{_number(row.ns_per_operation, 1):>10}{_number(row.added_ns, 1):>10}"
+            f"{_number(row.ratio, 2):>8}{goal:>9}"
+        )
+        yield line.rstrip()
+    yield f"perf trace and strace see only system calls: one for every {batch} operations."
+
+
+def fio_lines(result: FioRatio | str) -> Iterator[str]:
+    """IOPS with and without the tracer."""
+    if isinstance(result, str):
+        yield f"fio: – {result}"
+        return
+    yield "fio, random 4 KiB reads, cached, depth 32"
+    yield (
+        f"  untraced {result.untraced_iops:,.0f} IOPS, counting {result.traced_iops:,.0f} IOPS: "
+        f"{result.ratio:.3f} (goal ≥ {FIO_GOAL})"
+    )
+
+
+def streaming_lines(result: Streaming | str) -> Iterator[str]:
+    """Completeness and memory of a recording at full speed."""
+    if isinstance(result, str):
+        yield f"streaming: – {result}"
+        return
+    yield f"streaming {result.operations:,} NOP operations to a recording"
+    yield f"  recorded {result.rows:,}, lost {result.lost:,} (goal 0), {result.seconds:.1f} s in all"
+    yield (
+        f"  private memory at most {result.private_bytes / 1e6:.0f} MB "
+        f"(goal ≤ {PRIVATE_GOAL_BYTES / 1e6:.0f} MB), "
+        f"while finishing {result.finishing_private_bytes / 1e6:.0f} MB"
+    )
+
+
+def startup_lines(result: Startup | str) -> Iterator[str]:
+    """Start-up times."""
+    if isinstance(result, str):
+        yield f"start-up: – {result}"
+        return
+    if result.attached_seconds is None:
+        yield f"start to attached: – {result.skipped}"
+    else:
+        yield f"start to attached {result.attached_seconds:.3f} s (goal ≤ {ATTACHED_GOAL_SECONDS} s)"
+    yield f"uringtrace --help {result.help_seconds:.3f} s (goal ≤ {HELP_GOAL_SECONDS} s)"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

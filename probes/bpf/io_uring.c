@@ -148,19 +148,19 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 
 /* The SQE is in memory shared with the application; it was consumed just now, so the
  * kernel still reads the same one. It is taken only when it is the request's. */
-static __always_inline int read_sqe(struct sqe *sqe, u64 octx_typed, u64 user_data, u8 opcode)
+static __always_inline int read_sqe(struct sqe *sqe, u64 octx, u64 user_data, u8 opcode)
 {
-	u64 octx = number(octx_typed);
-	u32 mask = LOAD_PROBED(u32, octx, OFF_CTX_SQ_ENTRIES) - 1;
-	u32 index = (LOAD_PROBED(u32, octx, OFF_CTX_CACHED_SQ_HEAD) - 1) & mask;
-	u64 array = LOAD_PROBED(u64, octx, OFF_CTX_SQ_ARRAY);
-	u64 sqes = LOAD_PROBED(u64, octx, OFF_CTX_SQ_SQES);
-	u32 flags = LOAD_PROBED(u32, octx, OFF_CTX_FLAGS);
+	u32 flags = LOAD_REQ(u32, octx, OFF_CTX_FLAGS);
+	u32 mask = LOAD_REQ(u32, octx, OFF_CTX_SQ_ENTRIES) - 1;
+	u32 index = (LOAD_REQ(u32, octx, OFF_CTX_CACHED_SQ_HEAD) - 1) & mask;
+	u64 array = LOAD_REQ(u64, octx, OFF_CTX_SQ_ARRAY);
+	u64 sqes = number(LOAD_REQ(u64, octx, OFF_CTX_SQ_SQES));
 	if (array && !(flags & SETUP_NO_SQARRAY))
-		index = LOAD_PROBED(u32, array, index * 4) & mask;
+		index = LOAD_PROBED(u32, number(array), index * 4) & mask;
 	if (flags & SETUP_SQE128)
 		index <<= 1;
-	bpf_probe_read_kernel(sqe, sizeof(*sqe), (void *)(sqes + (u64)index * 64));
+	if (bpf_probe_read_kernel(sqe, sizeof(*sqe), (void *)(sqes + (u64)index * sizeof(*sqe))))
+		return 0;
 	return sqe->user_data == user_data && sqe->opcode == opcode;
 }
 

@@ -130,13 +130,10 @@ STREAM_REQUEST = np.dtype(
         ("ring", "<u2"),
     ]
 )
-ARGUMENTS_ENTRY = np.dtype([("request", STREAM_REQUEST), ("sqe", SQE)])
-STREAM_ENTRY = np.dtype([("request", STREAM_REQUEST)])
-
-
-def request_set(entry: np.dtype[np.void]) -> np.dtype[np.void]:
-    """struct set: the tags of WAYS requests (0: free), then their entries."""
-    return np.dtype([("tag", "<u8", (WAYS,)), ("entry", entry, (WAYS,))])
+ARGUMENTS_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST), ("sqe", SQE)])
+STREAM_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST)])
+"""Entries of the table of requests in flight; tag 0: free. The table is an array map of
+sets of `WAYS` entries, which makes it an array of entries."""
 
 
 RING = np.dtype(

@@ -25,12 +25,11 @@ from uringtrace.probes.slots import (
     STREAM_ENTRY,
     Counter,
     Slots,
-    request_set,
 )
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.environment import require_capture
-from uringtrace.tracer.in_flight import live_entries, unfinished_slots
+from uringtrace.tracer.in_flight import unfinished_slots
 from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
 from uringtrace.tracer.procfs import process_rings
@@ -245,7 +244,7 @@ class StreamingCapture(_Capture):
         super()._open(pids)
         self._operations = self._program.ring_buffer("operations")
         entry = ARGUMENTS_ENTRY if self._mode is Mode.STREAM_ARGUMENTS else STREAM_ENTRY
-        self._sets = self._program.shared("in_flight", request_set(entry))
+        self._table = self._program.shared("in_flight", entry)
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the target ends or `stop` is called; empty ones when idle."""
@@ -269,7 +268,7 @@ class StreamingCapture(_Capture):
         return slots
 
     def _unfinished(self) -> NDArray[Any]:
-        entries = live_entries(self._sets)
+        entries = self._table[self._table["tag"] != 0]
         spilled = self._program.hash_values("spilled")
         return np.concatenate([entries, np.frombuffer(spilled, entries.dtype)])
 

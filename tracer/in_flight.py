@@ -18,13 +18,6 @@ _REQUEST_NONZERO = 2
 _COPIED = ("ioprio", "len", "off", "addr", "op_flags", "buf_index", "personality", "file_index", "addr3")
 
 
-def live_entries(sets: NDArray[Any]) -> NDArray[Any]:
-    """The entries whose tag is set, shape (live,), from the table's array of sets."""
-    live = sets["tag"] != 0
-    entries: NDArray[Any] = sets["entry"][live]
-    return entries
-
-
 def unfinished_slots(entries: NDArray[Any], ended_ns: int) -> Slots:
     """Slots, as the probes would write them, for entries of the in-flight table.
 

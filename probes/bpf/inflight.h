@@ -2,8 +2,8 @@
  *
  * Requests in flight, found by the address of their request structure.
  *
- * A set-associative table in an array map: one lookup finds a set of WAYS entries whose
- * tags share a cache line. A tag is claimed with compare-and-swap, because submissions
+ * A set-associative table in an array map: one lookup finds a set of WAYS entries, of
+ * which the first is nearly always the one. A tag is claimed with compare-and-swap, because submissions
  * to different rings may meet in one set, and released by its owner with a store. What
  * does not fit goes to a hash map. The table never forgets a request by itself: an
  * entry stays until its completion, or until the kernel reuses the request structure.
@@ -43,6 +43,7 @@ struct request {
 };
 
 struct entry {
+	u64 tag; /* address of the request structure; 0: free */
 	struct request request;
 #ifdef ARGUMENTS
 	struct sqe sqe;
@@ -50,7 +51,6 @@ struct entry {
 };
 
 struct set {
-	u64 tag[WAYS];
 	struct entry entry[WAYS];
 };
 
@@ -69,21 +69,14 @@ BPF_PERCPU_ARRAY(blank_entry, struct entry_bytes, 1);
 #define sqe_of(entry) ((const struct sqe *)0)
 #endif
 
-static __always_inline u32 set_of(u64 req)
+static __always_inline struct set *set_of(u64 req)
 {
-	return (u32)(req >> 8) & (SETS - 1);
+	u32 key = (u32)(req >> 8) & (SETS - 1);
+	return (struct set *)in_flight.lookup(&key);
 }
 
-static __always_inline struct entry *request_find(u64 req)
+static __always_inline struct entry *spilled_find(u64 req)
 {
-	u32 key = set_of(req);
-	struct set *set = (struct set *)in_flight.lookup(&key);
-	if (!set)
-		return 0;
-#pragma unroll
-	for (int way = 0; way < WAYS; way++)
-		if (set->tag[way] == req)
-			return &set->entry[way];
 	u32 zero = 0;
 	u64 *ever = spilled_ever.lookup(&zero);
 	if (ever && *ever)
@@ -91,17 +84,41 @@ static __always_inline struct entry *request_find(u64 req)
 	return 0;
 }
 
-/* A place for a request that is not in the table; its contents are stale. */
-static __always_inline struct entry *request_claim(u64 req)
+static __always_inline struct entry *request_find(u64 req)
 {
-	u32 key = set_of(req);
-	struct set *set = (struct set *)in_flight.lookup(&key);
+	struct set *set = set_of(req);
 	if (!set)
 		return 0;
 #pragma unroll
 	for (int way = 0; way < WAYS; way++)
-		if (!set->tag[way] && __sync_val_compare_and_swap(&set->tag[way], 0, req) == 0)
+		if (set->entry[way].tag == req)
 			return &set->entry[way];
+	return spilled_find(req);
+}
+
+/* The entry of a request that is being submitted. *known tells that the table still has
+ * an operation of this request structure; else the contents are stale. */
+static __always_inline struct entry *request_claim(u64 req, int *known)
+{
+	struct set *set = set_of(req);
+	struct entry *entry;
+	if (!set)
+		return 0;
+	*known = 1;
+#pragma unroll
+	for (int way = 0; way < WAYS; way++)
+		if (set->entry[way].tag == req)
+			return &set->entry[way];
+	entry = spilled_find(req);
+	if (entry)
+		return entry;
+	*known = 0;
+#pragma unroll
+	for (int way = 0; way < WAYS; way++) {
+		entry = &set->entry[way];
+		if (!entry->tag && __sync_val_compare_and_swap(&entry->tag, 0, req) == 0)
+			return entry;
+	}
 	u32 zero = 0;
 	struct entry_bytes *blank = blank_entry.lookup(&zero);
 	u64 *ever = spilled_ever.lookup(&zero);
@@ -109,25 +126,21 @@ static __always_inline struct entry *request_claim(u64 req)
 		return 0;
 	*ever = 1;
 	spilled.update(&req, blank);
-	struct entry *entry = (struct entry *)spilled.lookup(&req);
-	if (!entry)
+	entry = (struct entry *)spilled.lookup(&req);
+	if (!entry) {
 		count(LOST_TABLE);
+		return 0;
+	}
 	return entry;
 }
 
-static __always_inline void request_release(u64 req)
+/* Entries of the hash map have no tag. */
+static __always_inline void request_release(struct entry *entry, u64 req)
 {
-	u32 key = set_of(req);
-	struct set *set = (struct set *)in_flight.lookup(&key);
-	if (!set)
-		return;
-#pragma unroll
-	for (int way = 0; way < WAYS; way++)
-		if (set->tag[way] == req) {
-			set->tag[way] = 0;
-			return;
-		}
-	spilled.delete(&req);
+	if (entry->tag)
+		entry->tag = 0;
+	else
+		spilled.delete(&req);
 }
 
 /* Open operations that post completions which do not name their request: multishot

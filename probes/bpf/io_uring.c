@@ -78,15 +78,14 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	ring->flush_open = 0;
 
 	u64 now = bpf_ktime_get_ns();
-	struct entry *entry = request_find(req);
-	if (entry) {
+	int known = 0;
+	struct entry *entry = request_claim(req, &known);
+	if (!entry)
+		return;
+	if (known) {
 		superseded(ring, entry, now);
 		if (entry->request.flags & REQUEST_POSTS_MANY)
 			open_end(octx, OPEN_MULTISHOT, req, entry->request.user_data);
-	} else {
-		entry = request_claim(req);
-		if (!entry)
-			return;
 	}
 	struct request *request = &entry->request;
 	request->submitted_ns = now;
@@ -365,12 +364,13 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 			open_end(octx, OPEN_ZERO_COPY, 0, user_data);
 		else if (request->flags & REQUEST_POSTS_MANY)
 			open_end(octx, OPEN_MULTISHOT, from_req, request->user_data);
-		if (from_req)
-			request_release(from_req);
+		if (entry)
+			request_release(entry, from_req);
 	} else if (zero_copy_first) {
 		/* The request structure is free now; the notification comes without it. */
 		open_add(octx, OPEN_ZERO_COPY, 0, request);
-		request_release(from_req);
+		if (entry)
+			request_release(entry, from_req);
 	}
 	return is_new;
 }

@@ -38,7 +38,7 @@ COUNTERS = np.dtype(
         ("timed", "<u8"),  # operations in the histogram: single-CQE ones, and the first CQE of zero-copy
         ("sum_ns", "<u8"),
         ("max_ns", "<u8"),
-        ("inline", "<u8"),  # path of each operation, at its (first) CQE
+        ("inline", "<u8"),  # path of each completion; the three add up to `completions`
         ("poll", "<u8"),
         ("io_wq", "<u8"),
         ("reserved", "<u8", (3,)),
@@ -173,8 +173,8 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
       has `ended`; for a zero-copy operation that is at its notification.
     - Latency: operations with one CQE and the first CQE of a zero-copy operation.
       A multishot operation has none.
-    - Path: once per operation, at its (first) CQE, and exactly one of `io_wq`, `poll`
-      and `inline`, in this order of precedence.
+    - Path: each completion counts in exactly one of `io_wq`, `poll` and `inline`, in
+      this order of precedence.
     - SILENT rows count in `silent`. UNTRACKED and MESSAGE rows belong to no operation.
     - `submitted` is what has ended, plus SILENT and UNFINISHED rows: equal to the
       kernel's own count once the source has ended and reported what was in flight.
@@ -190,7 +190,6 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
     ended = completed & ~more
     silent = kind == Kind.SILENT
     timed = completion & ~multishot(batch, traits)
-    first = timed | (completion & (batch["sequence"] <= 1))
     io_wq = batch["path"] & Path.IO_WQ != 0
     poll = (batch["path"] & Path.POLL != 0) & ~io_wq
 
@@ -201,9 +200,9 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
         "notifications": notification,
         "silent": silent,
         "timed": timed,
-        "io_wq": first & io_wq,
-        "poll": first & poll,
-        "inline": first & ~io_wq & ~poll,
+        "io_wq": completion & io_wq,
+        "poll": completion & poll,
+        "inline": completion & ~io_wq & ~poll,
         "submitted": ended | silent | (kind == Kind.UNFINISHED),
     }
     for name, mask in counted.items():

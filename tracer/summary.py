@@ -53,7 +53,7 @@ class OperationSummary:
     io_wq: int
 
     def share(self, count: int) -> float | None:
-        """`count` as part of the operations whose path was seen, 0 to 1."""
+        """`count`, one of the three paths, as part of all completions, 0 to 1."""
         whole = self.inline + self.poll + self.io_wq
         return count / whole if whole else None
 

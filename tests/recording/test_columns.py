@@ -55,7 +55,7 @@ def read(batch: Batch, path) -> list[dict[str, object]]:
     return parquet.read_table(path).to_pylist()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batch=batches(min_rows=1))
 def test_every_column_is_what_the_document_says(batch, tmp_path_factory):
     found = read(batch, tmp_path_factory.mktemp("part") / "operations-00000.parquet")

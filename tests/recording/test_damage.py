@@ -68,7 +68,7 @@ def test_a_part_that_breaks_while_read_is_skipped_once(damaged, chunks, read_all
     assert len(recording.problems) == 1
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_broken_byte_ends_in_rows_or_a_problem_never_in_a_failure(damaged, data, read_all):
     part = part_path(damaged, 3)
@@ -109,7 +109,7 @@ def test_after_a_crash_parts_and_journal_are_one(tmp_path, chunks, read_all):
     assert recording.ended_ns >= chunks[-1]["completed_ns"].max()
     with recording.query("SELECT user_data FROM operations") as result:
         assert [value for (value,) in result.rows()] == list(range(5000))
-    assert sorted(os.listdir(path)) == sorted(
+    assert sorted(entry.name for entry in path.iterdir()) == sorted(
         ["meta.json", "operations-00000.parquet", *(f"journal-{number:05d}.bin" for number in range(1, 5))]
     ), "a reader changes nothing"
 
@@ -175,7 +175,9 @@ def test_a_damaged_meta_json_is_one_clear_line(damaged, damage):
     assert caught.value.way_out
 
 
-@pytest.mark.parametrize(("name", "message"), [("absent", "no such recording"), ("a-file", "not a directory")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("absent", "no such recording"), ("a-file", "not a directory")]
+)
 def test_what_is_no_directory(tmp_path, name, message):
     (tmp_path / "a-file").write_text("x")
     with pytest.raises(RecordingError, match=message):

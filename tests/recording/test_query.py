@@ -32,7 +32,11 @@ def ask(recording, sql):
 
 def test_the_views(recording):
     found = ask(recording, "SELECT operation, path, error, result FROM operations LIMIT 3")
-    assert found == [("READ", "poll", None, 4096), ("READ", "inline", "EAGAIN", -11), ("SEND", "io-wq", None, 10)]
+    assert found == [
+        ("READ", "poll", None, 4096),
+        ("READ", "inline", "EAGAIN", -11),
+        ("SEND", "io-wq", None, 10),
+    ]
     assert ask(recording, "SELECT DISTINCT description FROM operations JOIN files USING (file)") == [
         ("/var/lib/x.db",)
     ]
@@ -106,7 +110,9 @@ def test_a_path_with_quotes_is_a_path(make_recording, numbered, tmp_path):
 
 
 def test_as_a_table(recording, run_uringtrace):
-    done = run_uringtrace("query", str(recording.path), "SELECT operation, result, error FROM operations LIMIT 3")
+    done = run_uringtrace(
+        "query", str(recording.path), "SELECT operation, result, error FROM operations LIMIT 3"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "operation  result  error\n"
@@ -124,9 +130,7 @@ def test_as_ndjson_and_csv(recording, run_uringtrace):
         '{"file": 2, "description": "a,b\\n\\u001b[31m", "half": 0.5, "none": null, "nan": null}\n'
     )
     done = run_uringtrace("query", str(recording.path), sql, "--csv")
-    assert done.stdout == (
-        'file,description,half,none,nan\n1,/var/lib/x.db,0.5,,\n2,"a,b\n\x1b[31m",0.5,,\n'
-    )
+    assert done.stdout == ('file,description,half,none,nan\n1,/var/lib/x.db,0.5,,\n2,"a,b\n\x1b[31m",0.5,,\n')
 
 
 def test_a_table_shows_no_control_characters(recording, run_uringtrace):

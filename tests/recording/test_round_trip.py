@@ -22,7 +22,7 @@ from uringtrace.tracer.recording.parts import connect, read_part, write_part
 from uringtrace.tracer.source import File, Losses
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(batches(), min_size=1, max_size=3))
 def test_a_part_gives_back_every_batch_it_was_given(given_batches):
     wanted = rows(*given_batches)
@@ -35,7 +35,7 @@ def test_a_part_gives_back_every_batch_it_was_given(given_batches):
             assert not path.exists()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(batches(), min_size=1, max_size=4))
 def test_splitting_into_columns_keeps_the_rows_in_order(given_batches):
     wanted = rows(*given_batches)

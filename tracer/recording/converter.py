@@ -1,8 +1,8 @@
 """Turning closed journal segments into parts, in a process of its own.
 
 A process and not a thread: at full speed the drain may never wait for an interpreter
-lock held by work at the lowest priority. It deletes a segment only when the part is
-on the disk, so it can die at any moment without loss.
+lock held by work at the lowest priority. It deletes a segment only when the part
+has its name, so it can die at any moment without loss.
 
 Segment numbers come in, one a line, and a line of JSON goes out for each. After the
 line `end` the process does what is left and ends. When its input ends without that,

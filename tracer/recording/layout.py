@@ -61,13 +61,14 @@ def foreign_files(directory: Path) -> list[str]:
     )
 
 
-def sync_directory(directory: Path) -> None:
-    """Make names created by rename last through a loss of power (fsync(2), NOTES)."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def sync(directory: Path) -> None:
+    """Wait until everything in the directory, and its names, would survive a loss of power."""
+    for path in (*directory.iterdir(), directory):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def hold(directory: Path) -> int:

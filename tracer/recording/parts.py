@@ -6,7 +6,6 @@ groups of about 120,000 rows. It appears under its name whole or not at all.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import duckdb
 from uringtrace.errors import RecordingError
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.recording.columns import batch_from_arrays, columns_of, select_from, select_to_batch
-from uringtrace.tracer.recording.layout import partial_path, sync_directory
+from uringtrace.tracer.recording.layout import partial_path
 
 # Version 2 pages hold timestamps as differences: a third smaller and a quarter
 # faster to write than version 1. A dictionary for values that all differ is wasted.
@@ -43,8 +42,8 @@ def write_part(
 ) -> int:
     """Write all rows of `batches` to one part; returns how many. None: no file.
 
-    The file is on the disk (fsync) when this returns, so that its source may be
-    deleted. Raises OSError or duckdb.Error, and leaves no partial file then.
+    There is no fsync(2) here: on ext4 it would make the drain wait for the disk, and
+    records would be lost. Raises OSError or duckdb.Error, and leaves no partial file.
     """
     columns = columns_of(batches)
     if columns.rows == 0:
@@ -56,10 +55,7 @@ def write_part(
     try:
         select = f"SELECT {select_from(columns, operation_names)} FROM batch"
         connection.execute(f"COPY ({select}) TO {quoted(str(partial))} ({_OPTIONS})")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
         partial.rename(path)
-        sync_directory(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

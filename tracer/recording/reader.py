@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from uringtrace.tracer.recording.metadata import RECORDING, STOPPED, Metadata, r
 from uringtrace.tracer.source import Context, File, Losses, Ring
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from uringtrace.tracer.recording.query import Result
 
 BATCH_ROWS = 65536
@@ -101,16 +104,21 @@ class Recording:
                     self._ended_ns = max(self._ended_ns, int(batch["completed_ns"].max()))
                 yield batch
 
-    def _part(self, number: int) -> Iterator[Batch]:
-        # A process that reads no part needs no DuckDB.
-        from uringtrace.tracer.recording.parts import connect, read_part
+    @cached_property
+    def _connection(self) -> DuckDBPyConnection:
+        # Not before a part is read: a journal alone needs no DuckDB.
+        from uringtrace.tracer.recording.parts import connect
 
-        with connect() as connection:
-            try:
-                batch = read_part(connection, part_path(self.path, number))
-            except RecordingError as error:
-                self.report(f"{error.message}; skipped", self.rows_of(number))
-                return
+        return connect()
+
+    def _part(self, number: int) -> Iterator[Batch]:
+        from uringtrace.tracer.recording.parts import read_part
+
+        try:
+            batch = read_part(self._connection, part_path(self.path, number))
+        except RecordingError as error:
+            self.report(f"{error.message}; skipped", self.rows_of(number))
+            return
         for start in range(0, batch.size, BATCH_ROWS):
             yield batch[start : start + BATCH_ROWS]
 

@@ -21,7 +21,7 @@ from uringtrace.errors import Error, RecordingError, StorageError
 from uringtrace.tracer.recording.chunks import Chunk
 from uringtrace.tracer.recording.converter import Converter, Failure
 from uringtrace.tracer.recording.journal import SegmentWriter
-from uringtrace.tracer.recording.layout import RESERVE_NAME, foreign_files, hold, is_held, segment_path
+from uringtrace.tracer.recording.layout import RESERVE_NAME, foreign_files, hold, is_held, segment_path, sync
 from uringtrace.tracer.recording.metadata import (
     COMPLETE,
     DISK_FULL,
@@ -216,6 +216,7 @@ class Writer:
             self._write_metadata()
             self._convert_rest()
             self._write_metadata()
+            sync(self.path)
         except OSError as error:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}") from None
         finally:

@@ -13,10 +13,19 @@ from threading import Lock
 
 import numpy as np
 
-from uringtrace.probes.slots import BUSY, OPERATION_SLOT, SLOT_SIZE, Slots
+from uringtrace.probes.slots import (
+    ARGUMENTS_KIND,
+    BUSY,
+    OPERATION_SLOT,
+    SLOT_SIZE,
+    SLOTS_PER_RECORD,
+    Slots,
+)
 
 _DISCARD = 1 << 30
 _HEADER_SIZE = 8
+LONGEST_RUN = 65_536
+"""Slots copied at once, 4 MiB: what a full buffer costs in memory stays bounded."""
 
 
 class RingBuffer:
@@ -48,13 +57,19 @@ class RingBuffer:
         return (produced - consumed) / self.size
 
     def read_slots(self) -> Slots:
-        """All complete 64-byte slots, copied; the space is free for the kernel afterwards.
+        """The next complete 64-byte slots, copied; their space is free for the kernel again.
 
-        Stops at the first record that is still being written.
+        At most about `LONGEST_RUN`, whole records only, up to the first record that is
+        still being written.
         """
         consumed, produced = self._positions()
         start = consumed % self.size
         run = self._data[start : start + produced - consumed].view(OPERATION_SLOT)
+        if len(run) > LONGEST_RUN:
+            following = run[LONGEST_RUN : LONGEST_RUN + SLOTS_PER_RECORD]
+            # A busy record's kind is still that of an earlier lap.
+            begins = (following["kind"] < ARGUMENTS_KIND) | (following["length"] & BUSY != 0)
+            run = run[: LONGEST_RUN + int(np.argmax(begins))]
         busy = np.flatnonzero(run["length"] & BUSY)
         if len(busy):
             run = run[: busy[0]]

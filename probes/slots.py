@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 SLOT_SIZE = 64
+SLOTS_PER_RECORD = 3
+"""At most: an operation, its arguments, its place in a sequence."""
 BUSY = np.uint32(1 << 31)
 """BPF_RINGBUF_BUSY_BIT (include/uapi/linux/bpf.h): reserved, not yet written."""
 ARGUMENTS_KIND = 16
 SEQUENCE_KIND = 17
 ARGUMENTS_SEEN = 128
 """Bit of operation_slot.sqe_flags: the SQE was read; without an arguments slot it was all zero."""
-WAYS = 4
 
 
 class Counter(IntEnum):
@@ -133,7 +134,7 @@ STREAM_REQUEST = np.dtype(
 ARGUMENTS_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST), ("sqe", SQE)])
 STREAM_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST)])
 """Entries of the table of requests in flight; tag 0: free. The table is an array map of
-sets of `WAYS` entries, which makes it an array of entries."""
+sets of entries, which makes it an array of entries."""
 
 
 RING = np.dtype(

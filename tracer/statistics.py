@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.layout import BYTE_OPERATIONS
 from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, Batch, Kind, Path, latency_ns
 
 SUBBUCKET_BITS = 4
@@ -51,30 +52,6 @@ Counters = NDArray[np.void]
 
 OPCODES = 256
 """Rows of a complete `Counters` array: every value an opcode can have."""
-
-BYTE_OPERATIONS = frozenset(
-    {
-        "READ",
-        "WRITE",
-        "READV",
-        "WRITEV",
-        "READ_FIXED",
-        "WRITE_FIXED",
-        "READV_FIXED",
-        "WRITEV_FIXED",
-        "READ_MULTISHOT",
-        "SEND",
-        "RECV",
-        "SENDMSG",
-        "RECVMSG",
-        "SEND_ZC",
-        "SENDMSG_ZC",
-        "RECV_ZC",
-        "SPLICE",
-        "TEE",
-    }
-)
-"""Operations whose positive result is a number of bytes (io_uring_enter(2))."""
 
 ZERO_COPY_OPERATIONS = frozenset({"SEND_ZC", "SENDMSG_ZC"})
 """Operations that post a second CQE with CQE_F_NOTIF when the buffer is free again."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uringtrace.probes.layout import BYTE_OPERATIONS
 from uringtrace.tracer.source import Context, CountingSource, Losses, Ring
-from uringtrace.tracer.statistics import BYTE_OPERATIONS, Counters, quantile_ns, upper_bound_ns
+from uringtrace.tracer.statistics import Counters, quantile_ns, upper_bound_ns
 
 
 @dataclass(frozen=True, slots=True)

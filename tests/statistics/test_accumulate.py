@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import OPCODES, OPERATION_NAMES, multishot_rows, row, rows
+from uringtrace.probes.layout import BYTE_OPERATIONS
 from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, OPERATION, Kind, Path
 from uringtrace.tracer.statistics import (
-    BYTE_OPERATIONS,
     COUNTERS,
     accumulate,
     difference,

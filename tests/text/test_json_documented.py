@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import RING, FakeSource, context, multishot_rows, row, rows
+from tests.fakes import OPERATION_NAMES, RING, FakeSource, context, multishot_rows, row, rows
 from uringtrace.tracer.record import CQE_F_BUFFER, CQE_F_MORE, CQE_F_NOTIF, SQE_FIXED_FILE, Kind
 from uringtrace.tracer.record import Path as Via
 from uringtrace.tracer.replayed_counting import ReplayedCounting
 from uringtrace.tracer.source import File, Losses
 from uringtrace.tracer.summary import Summary, summary_of
-from uringtrace.ui.text.operation_json import end_json, operation_lines_json, start_json
+from uringtrace.ui.text.operation_json import OperationJson, end_json, start_json
 from uringtrace.ui.text.summary_json import summary_json
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
@@ -98,7 +98,7 @@ def test_an_interval_is_as_documented() -> None:
 
 
 def test_operations_are_as_documented() -> None:
-    printed = [json.loads(line) for line in operation_lines_json(BATCH, context(), FILES)]
+    printed = [json.loads(line) for line in OperationJson(OPERATION_NAMES).lines(BATCH, FILES)]
     for each in printed:
         check_object(each, "operation")
     read, failed, first, last, buffered, sent, freed, untracked, message, silent, unfinished = printed

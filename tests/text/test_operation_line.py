@@ -24,7 +24,7 @@ from uringtrace.tracer.record import (
     Path,
 )
 from uringtrace.tracer.source import File
-from uringtrace.ui.text.operation_json import operation_lines_json
+from uringtrace.ui.text.operation_json import OperationJson
 from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
 
 FILES = {
@@ -315,7 +315,7 @@ def test_any_row_gives_one_line(batches: list[np.ndarray], style: TimeStyle, lim
 @given(st.lists(ANY_ROW, min_size=1, max_size=4))
 def test_any_row_gives_one_json_object(batches: list[np.ndarray]) -> None:
     batch = rows(*batches)
-    found = operation_lines_json(batch, context(), FILES)
+    found = OperationJson(OPERATION_NAMES).lines(batch, FILES)
     assert len(found) == batch.size
     for text, one in zip(found, batch, strict=True):
         assert json.loads(text)["user_data"] == hex(one["user_data"])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from uringtrace.tracer.arguments import Argument, Form, arguments_of, uses_descriptor
+from uringtrace.tracer.arguments import Form, arguments_of, uses_descriptor
 from uringtrace.tracer.record import (
     CQE_BUFFER_SHIFT,
     CQE_F_BUFFER,
@@ -28,9 +30,17 @@ from uringtrace.ui.text.operation_arguments import FIELDS, Row, signed32
 
 SCHEMA = 1
 
+_KIND, _OPCODE, _PATH, _RESULT = FIELDS["kind"], FIELDS["opcode"], FIELDS["path"], FIELDS["result"]
+_CQE_FLAGS, _SQE_FLAGS, _HAS_ARGUMENTS = FIELDS["cqe_flags"], FIELDS["sqe_flags"], FIELDS["has_arguments"]
+_SUBMITTED, _COMPLETED, _PREVIOUS = FIELDS["submitted_ns"], FIELDS["completed_ns"], FIELDS["previous_ns"]
+_TGID, _TID, _RING, _USER_DATA = FIELDS["tgid"], FIELDS["tid"], FIELDS["ring"], FIELDS["user_data"]
+_FD, _FILE, _SEQUENCE = FIELDS["fd"], FIELDS["file"], FIELDS["sequence"]
+_CHAIN, _POSITION = FIELDS["chain"], FIELDS["chain_position"]
+
 _SIGNED = (Form.SIGNED, Form.PLAIN_DESCRIPTOR, Form.SPLICE_DESCRIPTOR, Form.DIRECTORY)
 _NO_OPERATION = (Kind.UNTRACKED, Kind.MESSAGE)
 _WITHOUT_RESULT = (Kind.SILENT, Kind.UNFINISHED)
+_TIMED = (Kind.COMPLETION, Kind.UNFINISHED)
 _KINDS = {int(kind): kind.name.lower() for kind in Kind}
 _PATHS = {
     Path.POLL: "poll",
@@ -73,63 +83,107 @@ def end_json(losses: Losses, ended_ns: int) -> str:
     )
 
 
-def operation_lines_json(batch: Batch, context: Context, files: Mapping[int, File]) -> list[str]:
-    """One object per row, without line end."""
-    rows = zip(*(batch[name].tolist() for name in OPERATION.names or ()), strict=True)
-    return [_text(operation_object(row, context.operation_names, files)) for row in rows]
+class OperationJson:
+    """Formats the batches of one capture, by text.
+
+    What the kind, the operation and the path of a row decide is worked out once, in a `_Frame`.
+    """
+
+    def __init__(self, operation_names: Mapping[int, str]) -> None:
+        self._names = operation_names
+        self._frames: dict[tuple[int, int, int], _Frame] = {}
+        self._files: dict[int, str] = {}
+
+    def lines(self, batch: Batch, files: Mapping[int, File]) -> list[str]:
+        """One object per row, without line end; `files` is the source's mapping of now."""
+        rows = zip(*(batch[name].tolist() for name in OPERATION.names or ()), strict=True)
+        return [self._line(row, files) for row in rows]
+
+    def _line(self, row: Row, files: Mapping[int, File]) -> str:
+        key = (row[_KIND], row[_OPCODE], row[_PATH])
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = self._frames[key] = _frame(self._names, *key)
+        flags, submitted_ns, completed_ns = row[_CQE_FLAGS], row[_SUBMITTED], row[_COMPLETED]
+        sqe_flags, sequence, chain = row[_SQE_FLAGS], row[_SEQUENCE], row[_CHAIN]
+        result = row[_RESULT] if frame.has_result and not flags & CQE_F_NOTIF else None
+        arguments = "null"
+        if frame.is_operation and row[_HAS_ARGUMENTS]:
+            arguments = (
+                "{" + ",".join([label + str(value(row[at])) for label, at, value in frame.arguments]) + "}"
+            )
+        return (
+            f'{frame.head},"pid":{row[_TGID] or "null"},"tid":{row[_TID] or "null"},"ring":{row[_RING]},'
+            f'"user_data":"{row[_USER_DATA]:#x}","fd":{row[_FD] if frame.has_descriptor else "null"},'
+            f'"direct":{"true" if sqe_flags & SQE_FIXED_FILE else "false"},'
+            f'"file":{self._file(row[_FILE], files)},'
+            f'"arguments":{arguments},"sqe_flags":{sqe_flags if frame.is_operation else "null"},'
+            f'"result":{"null" if result is None else result},"error":{_error(result)},"path":{frame.path},'
+            f'"submitted_ns":{submitted_ns or "null"},"completed_ns":{completed_ns},'
+            f'"latency_ns":{completed_ns - submitted_ns if frame.is_timed and submitted_ns else "null"},'
+            f'"previous_ns":{row[_PREVIOUS] or "null"},"sequence":{sequence or "null"},"cqe_flags":{flags},'
+            f'"more":{"true" if flags & CQE_F_MORE else "false"},'
+            f'"notification":{"true" if flags & CQE_F_NOTIF else "false"},'
+            f'"buffer":{flags >> CQE_BUFFER_SHIFT if flags & CQE_F_BUFFER else "null"},'
+            f'"chain":{chain or "null"},"chain_position":{row[_POSITION] if chain else "null"}}}'
+        )
+
+    def _file(self, file: int, files: Mapping[int, File]) -> str:
+        text = self._files.get(file)
+        if text is not None:
+            return text
+        known = files.get(file) if file else None
+        if known is None:
+            return "null"
+        text = self._files[file] = json.dumps(known.description, ensure_ascii=False)
+        return text
 
 
-def operation_object(
-    row: Row, operation_names: Mapping[int, str], files: Mapping[int, File]
-) -> dict[str, Any]:
-    """What one row says; None where it was not observed."""
-    field = dict(zip(FIELDS, row, strict=True))
-    kind, flags, result = field["kind"], field["cqe_flags"], field["result"]
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What all rows with the same kind, operation and path have in common."""
+
+    head: str
+    path: str
+    is_operation: bool
+    has_result: bool
+    has_descriptor: bool
+    is_timed: bool
+    arguments: tuple[tuple[str, int, Callable[[int], int]], ...]
+    """Label, place in the row and conversion of every argument, also of those a line leaves out."""
+
+
+def _frame(operation_names: Mapping[int, str], kind: int, opcode: int, path: int) -> _Frame:
+    name = operation_names.get(opcode) or f"OP_{opcode}"
     operation = kind not in _NO_OPERATION
-    name = operation_names.get(field["opcode"], f"OP_{field['opcode']}")
-    has_result = kind not in _WITHOUT_RESULT and not flags & CQE_F_NOTIF
-    file = files.get(field["file"]) if field["file"] else None
-    submitted_ns = field["submitted_ns"] or None
-    timed = submitted_ns is not None and kind in (Kind.COMPLETION, Kind.UNFINISHED)
-    return {
+    head = {
         "type": "operation",
         "kind": _KINDS.get(kind, str(kind)),
         "operation": name if operation else None,
-        "opcode": field["opcode"] if operation else None,
-        "pid": field["tgid"] or None,
-        "tid": field["tid"] or None,
-        "ring": field["ring"],
-        "user_data": f"{field['user_data']:#x}",
-        "fd": field["fd"] if operation and uses_descriptor(name) else None,
-        "direct": bool(field["sqe_flags"] & SQE_FIXED_FILE),
-        "file": file.description if file else None,
-        "arguments": _arguments(name, field) if operation and field["has_arguments"] else None,
-        "sqe_flags": field["sqe_flags"] if operation else None,
-        "result": result if has_result else None,
-        "error": errno.errorcode.get(-result) if has_result and result < 0 else None,
-        "path": _path(kind, field["path"]) if operation else None,
-        "submitted_ns": submitted_ns,
-        "completed_ns": field["completed_ns"],
-        "latency_ns": field["completed_ns"] - submitted_ns if timed and submitted_ns else None,
-        "previous_ns": field["previous_ns"] or None,
-        "sequence": field["sequence"] or None,
-        "cqe_flags": flags,
-        "more": bool(flags & CQE_F_MORE),
-        "notification": bool(flags & CQE_F_NOTIF),
-        "buffer": flags >> CQE_BUFFER_SHIFT if flags & CQE_F_BUFFER else None,
-        "chain": field["chain"] or None,
-        "chain_position": field["chain_position"] if field["chain"] else None,
+        "opcode": opcode if operation else None,
     }
+    return _Frame(
+        head=_text(head).removesuffix("}"),
+        path=json.dumps(_path(kind, path) if operation else None, separators=(",", ":")),
+        is_operation=operation,
+        has_result=kind not in _WITHOUT_RESULT,
+        has_descriptor=operation and uses_descriptor(name),
+        is_timed=kind in _TIMED,
+        arguments=tuple(
+            (f'"{label}":', FIELDS[field], _signed if form in _SIGNED else int)
+            for label, (field, form) in _arguments(name).items()
+        ),
+    )
 
 
-def _arguments(name: str, field: Mapping[str, Any]) -> dict[str, int]:
-    """Every argument of the operation, also those that a line leaves out."""
-    found = {argument.name: _value(argument, field[argument.field]) for argument in arguments_of(name)}
-    return found | {"buf_index": field["buf_index"], "personality": field["personality"]}
+def _arguments(name: str) -> dict[str, tuple[str, Form]]:
+    """Field and form of each argument by its label; two fields are meant by every operation."""
+    common = {label: (label, Form.UNSIGNED) for label in ("buf_index", "personality")}
+    return {each.name: (each.field, each.form) for each in arguments_of(name)} | common
 
 
-def _value(argument: Argument, value: int) -> int:
-    return signed32(value & 0xFFFFFFFF) if argument.form in _SIGNED else value
+def _signed(value: int) -> int:
+    return signed32(value & 0xFFFFFFFF)
 
 
 def _path(kind: int, path: int) -> list[str]:
@@ -137,6 +191,12 @@ def _path(kind: int, path: int) -> list[str]:
     if kind == Kind.COMPLETION and not path & (Path.POLL | Path.IO_WQ):
         return ["inline", *words]
     return words
+
+
+@lru_cache(1024)
+def _error(result: int | None) -> str:
+    name = errno.errorcode.get(-result) if result is not None and result < 0 else None
+    return f'"{name}"' if name else "null"
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -189,9 +189,10 @@ def write_log(
 def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Batch], list[str]]:
     """The function that turns a batch into lines, as the options ask for."""
     if arguments.json:
-        from uringtrace.ui.text.operation_json import operation_lines_json
+        from uringtrace.ui.text.operation_json import OperationJson
 
-        return lambda batch: operation_lines_json(batch, source.context, source.files)
+        objects = OperationJson(source.context.operation_names)
+        return lambda batch: objects.lines(batch, source.files)
     from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
 
     style = TimeStyle.RELATIVE if arguments.relative else TimeStyle("t" * arguments.clock)

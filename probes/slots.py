@@ -108,22 +108,15 @@ SQE = np.dtype(
 )
 """struct io_uring_sqe as io_uring_enter(2) documents it, with unions under one name."""
 
-_REQUEST = [
-    ("submitted_ns", "<u8"),
-    ("user_data", "<u8"),
-    ("tgid", "<u4"),
-    ("tid", "<u4"),
-    ("fd", "<i4"),
-    ("opcode", "u1"),
-    ("path", "u1"),
-    ("sqe_flags", "u1"),
-    ("flags", "u1"),
-]
-REQUEST = np.dtype(_REQUEST)
+_REQUEST_START = [("submitted_ns", "<u8"), ("user_data", "<u8"), ("tgid", "<u4")]
+_REQUEST_FLAGS = [("fd", "<i4"), ("opcode", "u1"), ("path", "u1"), ("sqe_flags", "u1"), ("flags", "u1")]
+REQUEST = np.dtype([*_REQUEST_START, ("ring", "<u4"), *_REQUEST_FLAGS])
 """struct request in counting mode."""
 STREAM_REQUEST = np.dtype(
     [
-        *_REQUEST,
+        *_REQUEST_START,
+        ("tid", "<u4"),
+        *_REQUEST_FLAGS,
         ("previous_ns", "<u8"),
         ("chain", "<u8"),
         ("sequence", "<u4"),

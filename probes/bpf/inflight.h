@@ -32,7 +32,12 @@ struct sqe {
 
 struct request {
 	u64 submitted_ns, user_data;
-	u32 tgid, tid;
+	u32 tgid;
+#ifdef STREAM
+	u32 tid;
+#else
+	u32 ring;
+#endif
 	s32 fd;
 	u8 opcode, path, sqe_flags, flags;
 #ifdef STREAM

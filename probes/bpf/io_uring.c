@@ -31,16 +31,20 @@ int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 }
 #else
 
-/* An operation whose request structure is reused ended without a completion. */
-static __always_inline void superseded(struct ring *ring, struct entry *entry, u64 now)
+/* An operation whose request structure is reused ended without a completion. Its ring
+ * need not be the one that reuses it: a closed ring gives its requests back to all. */
+static __always_inline void superseded(struct entry *entry, u64 now)
 {
 	struct request *request = &entry->request;
 	int hidden = request->sqe_flags & SQE_CQE_SKIP;
-	if (!hidden)
-		ring->superseded++;
+	if (!hidden) {
+		struct ring *ring = ring_of_number(request->ring);
+		if (ring)
+			ring->superseded++;
+	}
 #ifdef STREAM
 	struct completion completion = {
-		.now = now, .user_data = request->user_data, .ring = ring->number,
+		.now = now, .user_data = request->user_data, .ring = request->ring,
 		.kind = KIND_SILENT, .path = request->path, .sqe_flags_mask = 0xff,
 	};
 	emit(request, sqe_fields(entry), sqe_of(entry), &completion);
@@ -83,7 +87,7 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	if (!entry)
 		return;
 	if (known) {
-		superseded(ring, entry, now);
+		superseded(entry, now);
 		if (entry->request.flags & REQUEST_POSTS_MANY)
 			open_end(octx, OPEN_MULTISHOT, req, entry->request.user_data);
 	}
@@ -91,18 +95,18 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	request->submitted_ns = now;
 	request->user_data = user_data;
 	request->tgid = id >> 32;
-	request->tid = id;
 	request->fd = fd;
 	request->opcode = opcode;
 	request->path = path;
 	request->sqe_flags = req_flags & 0x7f;
 	request->flags = 0;
+	request->ring = ring->number;
 #ifdef STREAM
+	request->tid = id;
 	request->previous_ns = 0;
 	request->sequence = 0;
 	request->chain = 0;
 	request->chain_position = 0;
-	request->ring = ring->number;
 #endif
 	u8 posts_many = !!(req_flags & REQ_POSTS_MANY);
 #ifdef ARGUMENTS

@@ -46,6 +46,7 @@ enum ring_facts { /* bits of ring.seen */
 OPAQUE(ring_bytes, ring);
 BPF_F_TABLE("array", u32, struct ring_bytes, rings, RING_LIMIT, BPF_F_MMAPABLE);
 BPF_ARRAY(ring_numbers, u64, 1);
+BPF_ARRAY(ring_keys, u32, RING_LIMIT);
 
 static __always_inline u32 ring_hash(u64 ctx)
 {
@@ -67,6 +68,13 @@ static __always_inline struct ring *ring_find(u64 ctx)
 			return ring;
 	}
 	return 0;
+}
+
+/* The ring with a number: numbers are fewer than the table's entries. */
+static __always_inline struct ring *ring_of_number(u32 number)
+{
+	u32 *key = ring_keys.lookup(&number);
+	return key ? (struct ring *)rings.lookup(key) : 0;
 }
 
 static __always_inline u32 ring_next_number(void)
@@ -144,6 +152,8 @@ static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 		if (previous)
 			continue;
 		ring->number = ring_next_number();
+		u32 number = ring->number;
+		ring_keys.update(&number, &key);
 		ring->tgid = tgid;
 		ring->fd = -1;
 		ring_read_facts(ring, ctx);

@@ -83,6 +83,14 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
         (("io_kiocb", "comp_list"),),
         "which operation an overflowed completion belongs to",
     ),
+    "OFF_CTX_LINK_HEAD": (
+        (("io_ring_ctx", "submit_state.link.head"),),
+        "the chain of an operation that was refused",
+    ),
+    "OFF_CTX_LINK_LAST": (
+        (("io_ring_ctx", "submit_state.link.last"),),
+        "the chain of an operation that was refused",
+    ),
     "OFF_REQ_WORK": ((("io_kiocb", "work"),), "overflowed completions of worker threads"),
     "OFF_TASK_WORKER": ((("task_struct", "worker_private"),), "overflowed completions of worker threads"),
     "OFF_WORKER_WORK": ((("io_worker", "cur_work"),), "overflowed completions of worker threads"),

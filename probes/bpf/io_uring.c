@@ -190,6 +190,24 @@ int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#ifdef STREAM
+static __always_inline void join_chain(u64 octx, u64 req, u64 before)
+{
+	struct entry *entry = request_find(req), *head = request_find(before);
+	if (!entry || !head)
+		return;
+	struct ring *ring = ring_find(octx);
+	if (!ring)
+		return;
+	if (!head->request.chain) {
+		head->request.chain = head->request.submitted_ns;
+		ring->chain_position = 0;
+	}
+	entry->request.chain = head->request.chain;
+	entry->request.chain_position = ++ring->chain_position;
+}
+#endif
+
 #ifdef FAILED_REQ
 int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -204,6 +222,12 @@ int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
 	bpf_probe_read_kernel(&sqe, sizeof(sqe), (void *)number(ctx->args[FAILED_SQE]));
 	/* The kernel took the SQE's flags only if they were valid; the SQE tells what was asked. */
 	remember(req, octx, sqe.opcode, sqe.user_data, sqe.fd, sqe.flags, sq_head, &sqe, PATH_REJECTED, id);
+#if defined(STREAM) && defined(OFF_CTX_LINK_HEAD) && defined(OFF_CTX_LINK_LAST)
+	/* The kernel takes it into the chain it is assembling, and does not trace that
+	 * (io_submit_fail_init). */
+	if (LOAD_PROBED(u64, octx, OFF_CTX_LINK_HEAD))
+		join_chain(octx, req, LOAD_PROBED(u64, octx, OFF_CTX_LINK_LAST));
+#endif
 	return 0;
 }
 #endif
@@ -242,19 +266,8 @@ int io_uring_defer(struct bpf_raw_tracepoint_args *ctx)
 #if defined(STREAM) && defined(LINK_REQ)
 int io_uring_link(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 req = number(ctx->args[LINK_REQ]), before = number(ctx->args[LINK_BEFORE]);
-	struct entry *entry = request_find(req), *head = request_find(before);
-	if (!entry || !head)
-		return 0;
-	struct ring *ring = ring_find(LOAD_PROBED(u64, req, OFF_REQ_CTX));
-	if (!ring)
-		return 0;
-	if (!head->request.chain) {
-		head->request.chain = head->request.submitted_ns;
-		ring->chain_position = 0;
-	}
-	entry->request.chain = head->request.chain;
-	entry->request.chain_position = ++ring->chain_position;
+	u64 req = number(ctx->args[LINK_REQ]);
+	join_chain(LOAD_PROBED(u64, req, OFF_REQ_CTX), req, number(ctx->args[LINK_BEFORE]));
 	return 0;
 }
 #endif

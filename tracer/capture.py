@@ -8,6 +8,7 @@ detaches everything. The target is never stopped, signalled or written to.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -28,7 +29,7 @@ from uringtrace.probes.slots import (
 )
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.decode import decode
-from uringtrace.tracer.environment import require_capture
+from uringtrace.tracer.environment import require_capture, require_machine_pids
 from uringtrace.tracer.in_flight import unfinished_slots
 from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
@@ -69,6 +70,8 @@ class _Capture:
 
     def __enter__(self) -> Self:
         require_capture()
+        if not self._target.everything:
+            require_machine_pids()
         if self._target.command:
             self._launched = Launched(self._target.command)
         pids = (self._launched.pid,) if self._launched else self._target.pids
@@ -90,6 +93,9 @@ class _Capture:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._launched and not self._launched.ended():
+            # As strace does with a command that it started; others are never signalled.
+            self._launched.forward(signal.SIGTERM)
         self._liveness.close()
         self._program.__exit__(kind, error, trace)
 
@@ -114,6 +120,8 @@ class _Capture:
                 targets[pid >> 6] |= np.uint64(1 << (pid & 63))
         self._list_rings()
         probes = program.attach()
+        self._started = program.shared("started", np.dtype("<u8"), writable=True)
+        self._started[0] = 1
         self.ended_ns = time.monotonic_ns()
         uname = os.uname()
         self.context = Context(
@@ -194,6 +202,9 @@ class _Capture:
             if not any(ring.in_flight for ring in rings_from_table(self._ring_table)):
                 break
             time.sleep(_IDLE_PAUSE)
+        # The probes go one by one, submissions first: what completes from here on without
+        # a known submission is no longer part of the capture.
+        self._started[0] = 0
         self._program.detach()
         self.ended_ns = time.monotonic_ns()
         self._finished = True

@@ -15,7 +15,7 @@ from uringtrace.probes.tracepoints import Report, probe_report
 from uringtrace.tracer import privileges
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
-from uringtrace.tracer.kernel_checks import kernel_checks
+from uringtrace.tracer.kernel_checks import kernel_checks, pid_namespace
 
 _LIBBPF_NAMES = ("libbpf.so.1", "libbpf.so.0")
 
@@ -45,6 +45,17 @@ def require_capture(roots: Roots = THIS_MACHINE) -> None:
         blocking = first_blocking(checks(roots))
         if blocking is not None:
             raise CapabilityError(f"{blocking.name}: {blocking.detail}", blocking.way_out)
+
+
+def require_machine_pids(roots: Roots = THIS_MACHINE) -> None:
+    """Raise `CapabilityError` where a process id means another process to the kernel.
+
+    The probes see the process ids of the machine's own pid namespace, so one named
+    inside a container would select a stranger.
+    """
+    check = pid_namespace(roots)
+    if check.status is Status.DEGRADED:
+        raise CapabilityError(f"process ids here are {check.detail}", f"{check.way_out}; or trace with -a")
 
 
 def listed(names: list[str]) -> str:

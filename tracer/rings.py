@@ -74,6 +74,14 @@ def join_rings(seen: Iterable[Ring], listed: Iterable[Ring]) -> tuple[Ring, ...]
 
 
 def _completed(ring: Ring, listed: Ring) -> Ring:
-    names = ("sq_entries", "cq_entries", "sq_thread", "registered_files", "registered_buffers")
-    missing = {name: getattr(listed, name) for name in names if getattr(ring, name) is None}
-    return replace(ring, **missing)
+    def known(seen: int | None, listed: int | None) -> int | None:
+        return listed if seen is None else seen
+
+    return replace(
+        ring,
+        sq_entries=known(ring.sq_entries, listed.sq_entries),
+        cq_entries=known(ring.cq_entries, listed.cq_entries),
+        sq_thread=known(ring.sq_thread, listed.sq_thread),
+        registered_files=known(ring.registered_files, listed.registered_files),
+        registered_buffers=known(ring.registered_buffers, listed.registered_buffers),
+    )

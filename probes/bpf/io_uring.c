@@ -285,6 +285,17 @@ static __always_inline u64 completion_time(struct ring *ring, u32 cq_tail, int h
 	return now;
 }
 
+/* Set by user space while all probes are attached. A completion without a known
+ * submission counts only then: probes come and go one by one. */
+BPF_F_TABLE("array", u32, u64, started, 1, BPF_F_MMAPABLE);
+
+static __always_inline int capture_started(void)
+{
+	u32 zero = 0;
+	u64 *value = started.lookup(&zero);
+	return value && *value;
+}
+
 /* Returns whether a file that the completion names is still to be described. */
 static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
 				    u32 cqe_flags, u8 extra_path, u64 now)
@@ -320,6 +331,8 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 			}
 		}
 	}
+	if (!request && !capture_started())
+		return 0;
 	if (!request)
 		kind = !req && !(cqe_flags & (CQE_MORE | CQE_NOTIF)) ? KIND_MESSAGE : KIND_UNTRACKED;
 
@@ -336,7 +349,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 	int zero_copy_first = request && more && req && !(cqe_flags & CQE_NOTIF) &&
 			      (request->opcode == OP_SEND_ZC || request->opcode == OP_SENDMSG_ZC);
 #ifdef STREAM
-	if (request && !zero_copy_first && !(cqe_flags & CQE_NOTIF) && (more || request->sequence))
+	if (request && !zero_copy_first && !(cqe_flags & CQE_NOTIF) && (more || request->flags & REQUEST_POSTS_MANY))
 		request->sequence++;
 	struct completion completion = {
 		.now = now, .user_data = user_data, .ring = ring->number, .result = result,

@@ -25,7 +25,7 @@ def _values(name: str) -> st.SearchStrategy[int]:
         type = OPERATION[name]
         low, high = np.iinfo(type).min, np.iinfo(type).max
     # The edges are where a type or a NULL goes wrong; errno values are small.
-    edges = st.sampled_from(sorted({0, low, high, min(high, 255)}))
+    edges = st.sampled_from(sorted({0, max(low, -1), low, high, min(high, 255)}))
     small = st.integers(max(low, -200), 200)
     return edges | small | st.integers(low, high)
 

@@ -42,8 +42,8 @@ def expected(record: np.void) -> dict[str, object]:
         wanted[name] = value[name]
     for name in ("submitted_ns", "tgid", "tid", "file", "sequence", "previous_ns", "chain"):
         wanted[name] = value[name] or None
-    for name in ("fd", "sqe_flags"):
-        wanted[name] = None if unseen and value[name] == 0 else value[name]
+    for name, absent in (("fd", -1), ("sqe_flags", 0)):
+        wanted[name] = None if unseen and value[name] == absent else value[name]
     for name in ARGUMENTS:
         wanted[name] = value[name] if value["has_arguments"] else None
     return wanted

@@ -5,7 +5,8 @@ in the journal or in a Parquet part, exactly once as far as a reader can tell.
 `docs/recording.md` describes the directory and its guarantees.
 """
 
+from uringtrace.tracer.recording.output import check_output
 from uringtrace.tracer.recording.reader import Recording, open_recording
-from uringtrace.tracer.recording.writer import Writer, check_output
+from uringtrace.tracer.recording.writer import Writer
 
 __all__ = ["Recording", "Writer", "check_output", "open_recording"]

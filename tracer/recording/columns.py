@@ -44,9 +44,9 @@ def _argument(name: str, type: str) -> Column:
     return Column(name, type, f"CASE WHEN {{has_arguments}} THEN {{{name}}} END")
 
 
-def _unless_zero_for(name: str, type: str, *kinds: Kind) -> Column:
+def _seen_unless(name: str, type: str, *kinds: Kind, absent: int = 0) -> Column:
     numbers = ", ".join(str(kind.value) for kind in kinds)
-    seen = f"NOT ({{kind}} IN ({numbers}) AND {{{name}}} = 0)"
+    seen = f"NOT ({{kind}} IN ({numbers}) AND {{{name}}} = {absent})"
     return Column(name, type, f"CASE WHEN {seen} THEN {{{name}}} END")
 
 
@@ -66,13 +66,13 @@ COLUMNS = (
     _named("operation"),
     _named("kind"),
     _named("path"),
-    _unless_zero_for("result", "INTEGER", Kind.SILENT, Kind.UNFINISHED),
+    _seen_unless("result", "INTEGER", Kind.SILENT, Kind.UNFINISHED),
     _named("error"),
     _plain("user_data", "UBIGINT"),
     _plain("ring", "INTEGER"),
     _unless_zero("tgid", "INTEGER"),
     _unless_zero("tid", "INTEGER"),
-    _unless_zero_for("fd", "INTEGER", Kind.UNTRACKED, Kind.MESSAGE),
+    _seen_unless("fd", "INTEGER", Kind.UNTRACKED, Kind.MESSAGE, absent=-1),
     _unless_zero("file", "INTEGER"),
     _unless_zero("sequence", "INTEGER"),
     _unless_zero("previous_ns", "BIGINT"),
@@ -81,7 +81,7 @@ COLUMNS = (
     Column("opcode", "UTINYINT", f"NULLIF({{opcode}}, {UNKNOWN_OPCODE})"),
     Column("path_bits", "UTINYINT", "{path}"),
     _plain("cqe_flags", "UINTEGER"),
-    _unless_zero_for("sqe_flags", "UTINYINT", Kind.UNTRACKED, Kind.MESSAGE),
+    _seen_unless("sqe_flags", "UTINYINT", Kind.UNTRACKED, Kind.MESSAGE),
     _argument("len", "UINTEGER"),
     _argument("off", "UBIGINT"),
     _argument("addr", "UBIGINT"),
@@ -233,6 +233,7 @@ def select_to_batch() -> str:
     special = {
         "kind": f"CAST(CASE kind {kinds} END AS UTINYINT)",
         "path": "path_bits",
+        "fd": "COALESCE(fd, -1)",
         "opcode": f"CAST(COALESCE(opcode, {UNKNOWN_OPCODE}) AS UTINYINT)",
         "has_arguments": "len IS NOT NULL",
     }

@@ -21,7 +21,7 @@ from uringtrace.errors import Error, RecordingError, StorageError
 from uringtrace.tracer.recording.chunks import Chunk
 from uringtrace.tracer.recording.converter import Converter, Failure
 from uringtrace.tracer.recording.journal import SegmentWriter
-from uringtrace.tracer.recording.layout import RESERVE_NAME, foreign_files, hold, is_held, segment_path, sync
+from uringtrace.tracer.recording.layout import RESERVE_NAME, hold, segment_path, sync
 from uringtrace.tracer.recording.metadata import (
     COMPLETE,
     DISK_FULL,
@@ -30,9 +30,9 @@ from uringtrace.tracer.recording.metadata import (
     STOPPED,
     Metadata,
     Part,
-    is_recording,
     write_metadata,
 )
+from uringtrace.tracer.recording.output import check_output
 from uringtrace.tracer.source import Context, File, Losses, Ring
 
 SEGMENT_BYTES = 16 << 20
@@ -47,8 +47,6 @@ traffic is some 400 parts and not 8640."""
 
 METADATA_SECONDS = 1.0
 """meta.json is rewritten at most this often while recording."""
-
-SMALLEST_MAX_SIZE = 1 << 20
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -70,27 +68,6 @@ class Facts(Protocol):
 
     @property
     def ended_ns(self) -> int: ...
-
-
-def check_output(path: Path, *, force: bool) -> None:
-    """Raise RecordingError unless a recording may be made at `path`; changes nothing.
-
-    With `force` a recording of ours that nobody is writing may be replaced, and
-    nothing else: no other directory, no link, no directory with other files in it.
-    """
-    if not path.parent.is_dir():
-        raise RecordingError(f"cannot create {path}: no such directory: {path.parent}")
-    if not os.path.lexists(path):
-        return
-    if path.is_symlink() or not path.is_dir() or not is_recording(path):
-        raise RecordingError(f"{path} exists and is not a recording", "choose another name for -o")
-    if not force:
-        raise RecordingError(f"{path} exists", "choose another name for -o, or replace it with --force")
-    if is_held(path):
-        raise RecordingError(f"{path} is being recorded at this moment")
-    if foreign := foreign_files(path):
-        message = f"{path} holds a file that is not part of the recording: {foreign[0]}"
-        raise RecordingError(message, "move it away first")
 
 
 class Writer:

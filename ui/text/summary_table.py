@@ -152,7 +152,7 @@ def _ring_words(ring: RingSummary) -> list[str]:
     if ring.setup_flags is None:
         words = [f"flags {numbers.UNKNOWN}"]
     else:
-        words = ["flags", *ring.setup_flags] if ring.setup_flags else ["flags 0"]
+        words = ["flags", *ring.setup_flags] if ring.setup_flags else ["no flags"]
     if ring.sq_thread is not None:
         words += ["·", f"SQPOLL thread {ring.sq_thread}"]
     for number, what in ((ring.messages, "message"), (ring.dropped, "dropped CQE")):

@@ -24,8 +24,8 @@ from uringtrace.probes.slots import (
 
 _DISCARD = 1 << 30
 _HEADER_SIZE = 8
-LONGEST_RUN = 65_536
-"""Slots copied at once, 4 MiB: what a full buffer costs in memory stays bounded."""
+LONGEST_RUN = 16_384
+"""Slots copied at once, 1 MiB: bounds our memory, and what is decoded fits the cache."""
 
 
 class RingBuffer:

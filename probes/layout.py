@@ -83,6 +83,10 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
         (("io_kiocb", "comp_list"),),
         "which operation an overflowed completion belongs to",
     ),
+    "OFF_INODE_GENERATION": (
+        (("inode", "i_generation"),),
+        "telling a file from a removed one with the same inode number",
+    ),
     "OFF_CTX_LINK_HEAD": (
         (("io_ring_ctx", "submit_state.link.head"),),
         "the chain of an operation that was refused",

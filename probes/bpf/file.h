@@ -3,7 +3,8 @@
  * What an operation's file is: sent once per file as a fact, then named by a number.
  *
  * A struct file is reused by the kernel, so a known file is recognised by its address,
- * its inode number and, for sockets, its addresses; a connect() makes a new fact.
+ * its inode's number and generation (file systems reuse the numbers) and, for sockets,
+ * its addresses; a connect() makes a new fact.
  */
 #pragma once
 #include "common.h"
@@ -33,7 +34,7 @@ struct socket_identity {
 struct seen_file {
 	u64 inode;
 	struct socket_identity socket;
-	u32 file, reserved;
+	u32 file, generation;
 };
 
 BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, 16384);
@@ -131,6 +132,10 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 	u64 inode = LOAD_PROBED(u64, file, OFF_FILE_INODE);
 	u64 inode_number = LOAD_PROBED(u64, inode, OFF_INODE_NUMBER);
 	u16 mode = LOAD_PROBED(u16, inode, OFF_INODE_MODE);
+	u32 generation = 0;
+#ifdef OFF_INODE_GENERATION
+	generation = LOAD_PROBED(u32, inode, OFF_INODE_GENERATION);
+#endif
 	struct socket_identity socket = {};
 	u64 sock = 0;
 	if ((mode & 0170000) == 0140000 /* S_IFSOCK */) {
@@ -146,7 +151,7 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 	}
 	struct seen_file *seen = seen_files.lookup(&file);
 	/* A socket whose peer is gone has lost its addresses: the fact that had them stands. */
-	if (seen && seen->inode == inode_number &&
+	if (seen && seen->inode == inode_number && seen->generation == generation &&
 	    ((seen->socket.remote == socket.remote && seen->socket.remote_port == socket.remote_port &&
 	      seen->socket.local_port == socket.local_port) ||
 	     (!socket.remote_port && seen->socket.remote_port)))
@@ -155,7 +160,8 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 	struct new_file *new = new_files.lookup(&zero);
 	if (!new)
 		return 0;
-	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = next_file_number()};
+	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = next_file_number(),
+				  .generation = generation};
 	seen_files.update(&file, &fresh);
 	new->file = file;
 	new->inode = inode;

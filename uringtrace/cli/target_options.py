@@ -15,6 +15,10 @@ from uringtrace.tracer.target import Target
 
 PROC = Path("/proc")
 
+_FLAGS_FIELD = 6
+"""Of /proc/PID/stat, counted from the one behind the name."""
+_PF_KTHREAD = 0x0020_0000
+
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, recording: bool) -> None:
     """Add the target options; `recording` says whether the operand may be a recording.
@@ -110,7 +114,7 @@ def process_id(word: str, arguments: argparse.Namespace) -> int:
 
 
 def check_process(pid: int, proc: Path) -> None:
-    """Raise `TargetError` unless `pid` is a process that is alive.
+    """Raise `TargetError` unless `pid` is a process that is alive and not the kernel's own.
 
     /proc/TID answers for a thread as well, though it is not listed; its Tgid then
     names the process (proc_pid_status(5)).
@@ -127,6 +131,17 @@ def check_process(pid: int, proc: Path) -> None:
         raise TargetError(f"{pid} ({name}) is a thread of process {process}", way_out)
     if status.get("State", "").startswith(("Z", "X")):
         raise TargetError(f"process {pid} has ended and only waits for its parent")
+    if is_kernel_thread(pid, proc):
+        raise TargetError(f"{pid} ({status.get('Name', '').strip()}) is a kernel thread: it has no rings")
+
+
+def is_kernel_thread(pid: int, proc: Path) -> bool:
+    """Whether the flags of `pid` in proc_pid_stat(5) have PF_KTHREAD (include/linux/sched.h)."""
+    try:
+        fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return bool(int(fields[_FLAGS_FIELD]) & _PF_KTHREAD)
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def usage(arguments: argparse.Namespace) -> str:

@@ -126,7 +126,7 @@ STREAM_REQUEST = np.dtype(
 )
 ARGUMENTS_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST), ("sqe", SQE)])
 STREAM_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST)])
-"""Entries of the table of requests in flight; tag 0: free. The table is an array map of
+"""Entries of the table of requests in flight; submitted_ns 0: none. The table is an array map of
 sets of entries, which makes it an array of entries."""
 
 

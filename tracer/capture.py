@@ -279,7 +279,7 @@ class StreamingCapture(_Capture):
         return slots
 
     def _unfinished(self) -> NDArray[Any]:
-        entries = self._table[self._table["tag"] != 0]
+        entries = self._table[self._table["request"]["submitted_ns"] != 0]
         spilled = self._program.hash_values("spilled")
         return np.concatenate([entries, np.frombuffer(spilled, entries.dtype)])
 

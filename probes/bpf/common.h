@@ -45,6 +45,17 @@ static __always_inline void count(u32 counter)
 		(*value)++;
 }
 
+/* Set by user space while all probes are attached. A completion without a known
+ * submission counts only then: probes come and go one by one. */
+BPF_F_TABLE("array", u32, u64, started, 1, BPF_F_MMAPABLE);
+
+static __always_inline int capture_started(void)
+{
+	u32 zero = 0;
+	u64 *value = started.lookup(&zero);
+	return value && *value;
+}
+
 #ifdef FILTER_BITS
 /* One bit per process id, set for targets; user space seeds it, process.c keeps it. */
 BPF_F_TABLE("array", u32, u64, targets, PID_LIMIT / 64, BPF_F_MMAPABLE);

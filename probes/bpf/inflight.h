@@ -3,10 +3,13 @@
  * Requests in flight, found by the address of their request structure.
  *
  * A set-associative table in an array map: one lookup finds a set of WAYS entries, of
- * which the first is nearly always the one. A tag is claimed with compare-and-swap, because submissions
- * to different rings may meet in one set, and released by its owner with a store. What
- * does not fit goes to a hash map. The table never forgets a request by itself: an
- * entry stays until its completion, or until the kernel reuses the request structure.
+ * which the first is nearly always the one. An entry belongs to the address that first
+ * claimed it, with compare-and-swap, because submissions to different rings may meet in
+ * one set. The kernel uses its request structures again and again, so from then on
+ * beginning and end of an operation are plain stores by its only owner; submitted_ns
+ * is 0 in between. An address that finds its set full goes to a hash map. The table
+ * never forgets a request by itself: an operation stays until its completion, or until
+ * the kernel reuses the request structure.
  */
 #pragma once
 #include "common.h"
@@ -48,7 +51,7 @@ struct request {
 };
 
 struct entry {
-	u64 tag; /* address of the request structure; 0: free */
+	u64 tag; /* address of a request structure; 0: never used */
 	struct request request;
 #ifdef ARGUMENTS
 	struct sqe sqe;
@@ -89,35 +92,38 @@ static __always_inline struct entry *spilled_find(u64 req)
 	return 0;
 }
 
+/* The operation in flight of a request structure, or 0. */
 static __always_inline struct entry *request_find(u64 req)
 {
 	struct set *set = set_of(req);
 	if (!set)
 		return 0;
 #pragma unroll
-	for (int way = 0; way < WAYS; way++)
-		if (set->entry[way].tag == req)
-			return &set->entry[way];
+	for (int way = 0; way < WAYS; way++) {
+		struct entry *entry = &set->entry[way];
+		if (entry->tag == req)
+			return entry->request.submitted_ns ? entry : 0;
+	}
 	return spilled_find(req);
 }
 
-/* The entry of a request that is being submitted. *known tells that the table still has
- * an operation of this request structure; else the contents are stale. */
-static __always_inline struct entry *request_claim(u64 req, int *known)
+/* The entry of a request that is being submitted. Its contents are stale, unless
+ * submitted_ns tells that the table still has an operation of this request structure. */
+static __always_inline struct entry *request_claim(u64 req)
 {
 	struct set *set = set_of(req);
 	struct entry *entry;
 	if (!set)
 		return 0;
-	*known = 1;
 #pragma unroll
-	for (int way = 0; way < WAYS; way++)
-		if (set->entry[way].tag == req)
-			return &set->entry[way];
+	for (int way = 0; way < WAYS; way++) {
+		entry = &set->entry[way];
+		if (entry->tag == req)
+			return entry;
+	}
 	entry = spilled_find(req);
 	if (entry)
 		return entry;
-	*known = 0;
 #pragma unroll
 	for (int way = 0; way < WAYS; way++) {
 		entry = &set->entry[way];
@@ -132,10 +138,8 @@ static __always_inline struct entry *request_claim(u64 req, int *known)
 	*ever = 1;
 	spilled.update(&req, blank);
 	entry = (struct entry *)spilled.lookup(&req);
-	if (!entry) {
+	if (!entry)
 		count(LOST_TABLE);
-		return 0;
-	}
 	return entry;
 }
 
@@ -143,7 +147,7 @@ static __always_inline struct entry *request_claim(u64 req, int *known)
 static __always_inline void request_release(struct entry *entry, u64 req)
 {
 	if (entry->tag)
-		entry->tag = 0;
+		entry->request.submitted_ns = 0;
 	else
 		spilled.delete(&req);
 }

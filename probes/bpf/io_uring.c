@@ -82,11 +82,10 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	ring->flush_open = 0;
 
 	u64 now = bpf_ktime_get_ns();
-	int known = 0;
-	struct entry *entry = request_claim(req, &known);
+	struct entry *entry = request_claim(req);
 	if (!entry)
 		return;
-	if (known) {
+	if (entry->request.submitted_ns) {
 		superseded(entry, now);
 		if (entry->request.flags & REQUEST_POSTS_MANY)
 			open_end(octx, OPEN_MULTISHOT, req, entry->request.user_data);
@@ -283,17 +282,6 @@ static __always_inline u64 completion_time(struct ring *ring, u32 cq_tail, int h
 	ring->flush_tail = cq_tail;
 	ring->flush_open = has_request;
 	return now;
-}
-
-/* Set by user space while all probes are attached. A completion without a known
- * submission counts only then: probes come and go one by one. */
-BPF_F_TABLE("array", u32, u64, started, 1, BPF_F_MMAPABLE);
-
-static __always_inline int capture_started(void)
-{
-	u32 zero = 0;
-	u64 *value = started.lookup(&zero);
-	return value && *value;
 }
 
 /* Returns whether a file that the completion names is still to be described. */

@@ -11,6 +11,8 @@ _FILE, _FORK, _EXIT = 1, 2, 3
 _PROCESS = struct.Struct("<IIII")
 _FILE_FIXED = struct.Struct("<IIQIIHHHHHHBB2x16s16s")
 _PROTOCOLS = {socket.IPPROTO_TCP: "TCP", socket.IPPROTO_UDP: "UDP"}
+_NAMELESS = b"/\0"
+"""The name of a dentry that has none, as of a pidfd (fs/dcache.c, d_alloc_anon)."""
 _LISTEN = 10
 """TCP_LISTEN (include/net/tcp_states.h)."""
 
@@ -78,6 +80,8 @@ def _parse_file(record: bytes) -> FileFact:
         )
     elif stat.S_ISFIFO(mode):
         description = f"pipe:[{inode}]"
+    elif path == _NAMELESS:
+        description = f"anon_inode:[{inode}]"
     else:
         description = join_path(path, bool(truncated))
     return FileFact(number, description, device, inode)

@@ -64,7 +64,18 @@ static __always_inline void file_path(struct file_fact *fact, u64 file)
 	u64 mount = LOAD_PROBED(u64, file, OFF_FILE_MNT) - OFF_MOUNT_MNT;
 	u64 dentry = LOAD_PROBED(u64, file, OFF_FILE_DENTRY);
 	u32 used = 0;
+	/* An eventfd or memfd has a name that hangs nowhere (fs/dcache.c, d_alloc_pseudo). */
+	if (LOAD_PROBED(u64, dentry, OFF_DENTRY_PARENT) == dentry &&
+	    LOAD_PROBED(u64, mount, OFF_MOUNT_MNT + OFF_VFSMOUNT_ROOT) != dentry) {
+		u64 name = LOAD_PROBED(u64, dentry, OFF_DENTRY_NAME);
+		long length = bpf_probe_read_kernel_str(fact->path, NAME_SIZE, (void *)name);
+		fact->path_length = length > 0 ? length : 0;
+		return;
+	}
 	for (int i = 0; i < PATH_PARTS && used < PATH_SIZE; i++) {
+		/* The same range in every turn, whatever way the last one went: so the verifier
+		 * need not follow each combination of turns. */
+		asm volatile("%0 &= 1023" : "+r"(used));
 		u64 parent = LOAD_PROBED(u64, dentry, OFF_DENTRY_PARENT);
 		u64 root = LOAD_PROBED(u64, mount, OFF_MOUNT_MNT + OFF_VFSMOUNT_ROOT);
 		if (dentry == root || dentry == parent) {
@@ -79,8 +90,8 @@ static __always_inline void file_path(struct file_fact *fact, u64 file)
 		}
 		u64 name = LOAD_PROBED(u64, dentry, OFF_DENTRY_NAME);
 		u32 at = used;
-		asm volatile("" : "+r"(at)); /* the verifier wants to see the bound again */
-		long length = bpf_probe_read_kernel_str(&fact->path[at & (PATH_SIZE - 1)], NAME_SIZE, (void *)name);
+		asm volatile("%0 &= 511" : "+r"(at)); /* PATH_SIZE - 1, where the verifier sees it */
+		long length = bpf_probe_read_kernel_str(&fact->path[at], NAME_SIZE, (void *)name);
 		if (length <= 0)
 			break;
 		used += length;

@@ -134,6 +134,10 @@ class Tracer(Process):
         assert self.running(), self.notices()
         return self
 
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self.send(signal.SIGINT)
+
     def report(self) -> Json:
         """Waits for the end; the one JSON object of `stat --json`."""
         assert self.wait() == 0, self.notices()

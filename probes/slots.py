@@ -128,6 +128,8 @@ ARGUMENTS_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST), ("sqe",
 STREAM_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST)])
 """Entries of the table of requests in flight; submitted_ns 0: none. The table is an array map of
 sets of entries, which makes it an array of entries."""
+OPEN = np.dtype([("req", "<u8"), ("count", "<u4"), ("ambiguous", "<u4"), ("request", STREAM_REQUEST)])
+"""struct open: a multishot operation, or `count` zero-copy sends that wait for their notification."""
 
 
 RING = np.dtype(

@@ -22,6 +22,7 @@ from uringtrace.probes.program import Filter, Mode, Program, Settings
 from uringtrace.probes.setup_flags import SETUP_FLAG_NAMES
 from uringtrace.probes.slots import (
     ARGUMENTS_ENTRY,
+    OPEN,
     RING,
     STREAM_ENTRY,
     Counter,
@@ -30,7 +31,7 @@ from uringtrace.probes.slots import (
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.environment import require_capture, require_machine_pids
-from uringtrace.tracer.in_flight import unfinished_slots
+from uringtrace.tracer.in_flight import unfinished_slots, waiting_entries
 from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
 from uringtrace.tracer.procfs import process_rings
@@ -280,8 +281,9 @@ class StreamingCapture(_Capture):
 
     def _unfinished(self) -> NDArray[Any]:
         entries = self._table[self._table["request"]["submitted_ns"] != 0]
-        spilled = self._program.hash_values("spilled")
-        return np.concatenate([entries, np.frombuffer(spilled, entries.dtype)])
+        spilled = np.frombuffer(self._program.hash_values("spilled"), entries.dtype)
+        opens = np.frombuffer(self._program.hash_values("by_user_data"), OPEN)
+        return np.concatenate([entries, spilled, waiting_entries(opens, entries.dtype)])
 
 
 def start_counting(target: Target) -> CountingCapture:

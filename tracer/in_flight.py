@@ -11,11 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.probes.slots import ARGUMENTS_KIND, ARGUMENTS_SLOT, OPERATION_SLOT, Slots
+from uringtrace.probes.slots import ARGUMENTS_KIND, ARGUMENTS_SEEN, ARGUMENTS_SLOT, OPERATION_SLOT, Slots
 from uringtrace.tracer.record import SQE_CQE_SKIP_SUCCESS, Kind
 
+_POSTS_MANY = 1
 _REQUEST_NONZERO = 2
 _COPIED = ("ioprio", "len", "off", "addr", "op_flags", "buf_index", "personality", "file_index", "addr3")
+
+
+def waiting_entries(opens: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Zero-copy sends whose notification is still to come, as entries of `dtype`.
+
+    `opens` has dtype `slots.OPEN`. Their request structures are free already, so the
+    table of requests in flight has forgotten them, and their SQEs.
+    """
+    waiting = opens[opens["request"]["flags"] & _POSTS_MANY == 0]
+    entries = np.zeros(len(waiting), dtype)
+    entries["request"] = waiting["request"]
+    entries["request"]["flags"] = 0
+    entries["request"]["sqe_flags"] &= ~np.uint8(ARGUMENTS_SEEN)
+    return np.repeat(entries, waiting["count"])
 
 
 def unfinished_slots(entries: NDArray[Any], ended_ns: int) -> Slots:

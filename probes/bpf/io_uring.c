@@ -303,7 +303,9 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 			from_req = req;
 		}
 	}
-	if (!request) {
+	/* Posted without naming its request: by a notification, or by a multishot operation that
+	 * goes on; an overflow names none. Others with that user_data are strangers. */
+	if (cqe_flags & CQE_NOTIF || (!req && (cqe_flags & CQE_MORE || extra_path & PATH_OVERFLOW))) {
 		struct open_key key = {.ctx_and_class = octx | class, .user_data = user_data};
 		struct open *open = (struct open *)by_user_data.lookup(&key);
 		if (open) {

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.fakes import OPERATION_NAMES, row, rows
 from tests.recording.strategies import ARGUMENTS, batches
-from uringtrace.tracer.record import Batch, Kind, Path
+from uringtrace.tracer.record import CQE_F_NOTIF, Batch, Kind, Path
 from uringtrace.tracer.recording.columns import COLUMNS
 from uringtrace.tracer.recording.parts import connect, write_part
 
@@ -25,7 +25,8 @@ def expected(record: np.void) -> dict[str, object]:
     open_ended = kind in (Kind.SILENT, Kind.UNFINISHED)
     opcode = value["opcode"]
     path = "io-wq" if value["path"] & Path.IO_WQ else "poll" if value["path"] & Path.POLL else "inline"
-    timed = kind is Kind.COMPLETION and value["submitted_ns"]
+    single = value["sequence"] == 0 and not value["cqe_flags"] & CQE_F_NOTIF
+    timed = kind is Kind.COMPLETION and value["submitted_ns"] and single
     wanted: dict[str, object] = {
         "completed_ns": value["completed_ns"],
         "latency_ns": value["completed_ns"] - value["submitted_ns"] if timed else None,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.record import OPERATION, UNKNOWN_OPCODE, Batch, Kind, Path
+from uringtrace.tracer.record import CQE_F_NOTIF, OPERATION, UNKNOWN_OPCODE, Batch, Kind, Path
 
 KINDS = tuple(kind.name for kind in Kind)
 PATHS = ("inline", "poll", "io-wq")
@@ -60,8 +60,8 @@ COLUMNS = (
     Column(
         "latency_ns",
         "BIGINT",
-        f"CASE WHEN {{submitted_ns}} <> 0 AND {{kind}} = {Kind.COMPLETION.value} "
-        "THEN {completed_ns} - {submitted_ns} END",
+        f"CASE WHEN {{submitted_ns}} <> 0 AND {{kind}} = {Kind.COMPLETION.value} AND {{sequence}} = 0 "
+        f"AND {{cqe_flags}} & {CQE_F_NOTIF} = 0 THEN {{completed_ns}} - {{submitted_ns}} END",
     ),
     _named("operation"),
     _named("kind"),

@@ -78,6 +78,8 @@ def _libbpf() -> ctypes.CDLL:
         library.btf__name_by_offset.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
         library.libbpf_get_error.restype = ctypes.c_long
         library.libbpf_get_error.argtypes = [ctypes.c_void_p]
+        library.libbpf_set_print.argtypes = [ctypes.c_void_p]
+        library.libbpf_set_print(None)  # what it would say of a bad blob, our error says
         return library
     raise CapabilityError(
         "libbpf is not installed",
@@ -171,7 +173,10 @@ class Btf:
         return int(self._library.btf__type_by_id(self._handle, type_id) or 0)
 
     def _type(self, type_id: int) -> _Type:
-        return _Type.from_address(self._address(type_id))
+        address = self._address(type_id)
+        if not address:
+            raise CapabilityError("the kernel's BTF type information is inconsistent")
+        return _Type.from_address(address)
 
     def _ids(self) -> Iterator[int]:
         type_id = 1
@@ -217,8 +222,10 @@ class Btf:
 
     def _enumerators(self, type_id: int) -> Iterator[tuple[str, int]]:
         if self._kind(type_id) == ENUM64:
+            signed = self._type(type_id).info >> 31
             for wide in self._trailing(type_id, _Enumerator64):
-                yield self._name(wide.name), wide.high << 32 | wide.low
+                value = wide.high << 32 | wide.low
+                yield self._name(wide.name), value - (1 << 64) if signed and wide.high >> 31 else value
         else:
             for enumerator in self._trailing(type_id, _Enumerator):
                 yield self._name(enumerator.name), enumerator.value

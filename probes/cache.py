@@ -17,10 +17,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from uringtrace.probes.compiler import CompiledProbes, MapDescription
 
 _FORMAT = 1
+_MAP_FIELDS = get_type_hints(MapDescription)
 _KEEP = 32
 """Entries kept; the oldest go first."""
 
@@ -46,7 +48,7 @@ def load(folder: Path, key: str) -> CompiledProbes | None:
         if not (_is_private(folder) and _is_private(path)):
             return None
         return _parse(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -56,9 +58,11 @@ def store(folder: Path, key: str, probes: CompiledProbes) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             return
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False) as file:
-            json.dump(_document(probes), file)
-        Path(file.name).rename(folder / f"{key}.json")
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            file = Path(unfinished) / "entry"
+            file.write_text(json.dumps(_document(probes)))
+            file.chmod(0o600)
+            file.rename(folder / f"{key}.json")
         entries = sorted(folder.glob("*.json"), key=lambda entry: entry.stat().st_mtime)
         for entry in entries[:-_KEEP]:
             entry.unlink()
@@ -77,8 +81,9 @@ def _document(probes: CompiledProbes) -> dict[str, object]:
     }
 
 
-def _parse(document: dict[str, dict[str, str]]) -> CompiledProbes:
-    return CompiledProbes(
-        maps=tuple(MapDescription(**fields) for fields in document["maps"]),  # type: ignore[arg-type]
-        functions={name: base64.b64decode(code) for name, code in document["functions"].items()},
-    )
+def _parse(document: dict[str, Any]) -> CompiledProbes:
+    maps = tuple(MapDescription(**fields) for fields in document["maps"])
+    if not all(type(getattr(each, name)) is kind for each in maps for name, kind in _MAP_FIELDS.items()):
+        raise ValueError("a map's description has a value of another type")
+    functions = {name: base64.b64decode(code, validate=True) for name, code in document["functions"].items()}
+    return CompiledProbes(maps, functions)

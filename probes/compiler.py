@@ -128,7 +128,7 @@ def _take_apart(library: Any, bpf: Any) -> CompiledProbes:
     functions = {}
     for index in range(library.bpf_num_functions(module)):
         name = library.bpf_function_name(module, index).decode()
-        functions[name] = relocate(bpf.dump_func(name), indexes, PID_PLACEHOLDER)
+        functions[name] = relocate(bpf.dump_func(name.encode()), indexes, PID_PLACEHOLDER)
     return CompiledProbes(tuple(maps), functions)
 
 

@@ -41,7 +41,7 @@ from uringtrace.probes.compiler import (
 )
 from uringtrace.probes.layout import Layout, read_layout
 from uringtrace.probes.ring_buffer import RingBuffer
-from uringtrace.probes.tracepoints import Chosen, choose
+from uringtrace.probes.tracepoints import Chosen, choose, require
 
 _FILE_PROGRAM = "describe_file"
 PID_LIMIT = 4_194_304
@@ -131,6 +131,7 @@ class Program:
         btf = Btf.of_kernel()
         self.layout = read_layout(btf)
         self.chosen = choose(btf)
+        require(self.chosen)
         self._programs: dict[str, int] = {}
         self._links: list[int] = []
         self._maps: dict[str, int] = {}

@@ -8,9 +8,10 @@ user_data only before they were passed as `struct io_kiocb *`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from uringtrace.errors import CapabilityError
 from uringtrace.probes.btf import Btf
 
 REQUEST = "io_kiocb *"
@@ -194,6 +195,17 @@ def _choose(btf: Btf, subject: Subject) -> Chosen:
         if arguments is not None and _matches(prototype.arguments, arguments):
             return Chosen(subject, prototype, arguments, btf.tracepoint_id(prototype.tracepoint))
     return Chosen(subject, None, present, None)
+
+
+def require(chosen: Iterable[Chosen]) -> None:
+    """Raise `CapabilityError` for the first required subject that this kernel does not offer."""
+    for choice in chosen:
+        if choice.subject.required and choice.prototype is None:
+            report = _report(choice)
+            raise CapabilityError(
+                f"this kernel's tracepoint {report.name} cannot be used: {report.prototype}",
+                "it needs a kernel whose io_uring tracepoints pass requests (io_kiocb *), as 6.1 and later",
+            )
 
 
 @dataclass(frozen=True, slots=True)

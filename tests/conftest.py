@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from uringtrace.errors import CapabilityError
+from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE
 from uringtrace.tracer.environment import privilege_checks, require_capture
 from uringtrace.tracer.kernel_checks import kernel_checks
@@ -30,6 +31,7 @@ def why_no_capture() -> str:
     """Why this machine cannot capture; empty where it can."""
     try:
         require_capture()
+        load_bcc()
     except CapabilityError as error:
         return error.message
     return ""

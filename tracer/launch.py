@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import struct
+from contextlib import suppress
 
 from uringtrace.errors import TargetError
 
@@ -42,7 +43,8 @@ class Launched:
             os.close(self._error_read)
             if os.read(self._gate_read, 1) != _GO:
                 os._exit(0)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(ignored_by_python, signal.SIG_DFL)
             os.execvp(self.command[0], self.command)
         except OSError as error:
             os.write(self._error_write, _ERRNO.pack(error.errno or 0))
@@ -51,12 +53,13 @@ class Launched:
 
     def release(self) -> None:
         """Let the child execute its command; raises `TargetError` when the kernel refuses."""
-        os.write(self._gate_write, _GO)
+        with suppress(BrokenPipeError):  # killed while it waited: its status tells
+            os.write(self._gate_write, _GO)
         os.close(self._gate_write)
         failure = os.read(self._error_read, _ERRNO.size)
         os.close(self._error_read)
         if failure:
-            os.waitpid(self.pid, 0)
+            self.status = os.waitpid(self.pid, 0)[1]
             reason = os.strerror(_ERRNO.unpack(failure)[0])
             raise TargetError(f"cannot start {self.command[0]}: {reason}")
 

@@ -27,9 +27,11 @@ class Liveness:
         for pid in pids:
             try:
                 self._watched[pid] = os.pidfd_open(pid)
-            except ProcessLookupError as error:
+            except OSError as error:
                 self.close()
-                raise TargetError(f"no such process: {pid}") from error
+                if isinstance(error, ProcessLookupError):
+                    raise TargetError(f"no such process: {pid}") from error
+                raise TargetError(f"cannot watch process {pid}: {error.strerror}") from error
 
     def note(self, fact: Fact) -> None:
         """Take in what the kernel told about a followed process."""

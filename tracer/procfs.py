@@ -13,7 +13,7 @@ from uringtrace.tracer.source import Ring
 
 PROC = Path("/proc")
 _RING_LINK = "anon_inode:[io_uring]"
-_LINE = re.compile(r"^(\w+):\s*(\S+)", re.MULTILINE)
+_LINE = re.compile(r"^(\w+):[ \t]*(\S+)", re.MULTILINE)
 
 
 def process_rings(pid: int, proc: Path = PROC) -> tuple[Ring, ...]:

@@ -63,7 +63,9 @@ def join_rings(seen: Iterable[Ring], listed: Iterable[Ring]) -> tuple[Ring, ...]
     facts go to the last ring seen with that descriptor.
     """
     rings = list(seen)
-    latest = {(ring.tgid, ring.fd): index for index, ring in enumerate(rings) if ring.fd is not None}
+    latest: dict[tuple[int, int | None], int] = {
+        (ring.tgid, ring.fd): index for index, ring in enumerate(rings) if ring.fd is not None
+    }
     for other in listed:
         index = latest.get((other.tgid, other.fd))
         if index is None:

@@ -213,6 +213,12 @@ static __always_inline void open_rename(u64 ctx, u64 before, u64 after)
 	struct entry *entry = moved.req ? request_find(moved.req) : 0;
 	if (entry)
 		entry->request.user_data = after;
+	open = (struct open *)by_user_data.lookup(&key);
+	if (open) {
+		open->count += moved.count;
+		open->ambiguous = 1;
+		return;
+	}
 	if (by_user_data.update(&key, (struct open_bytes *)&moved))
 		count(LOST_INDEX);
 }

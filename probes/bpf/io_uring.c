@@ -125,7 +125,7 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 		    (opcode == OP_URING_CMD && sqe->op_flags & URING_CMD_MULTISHOT) ||
 		    (opcode == OP_SEND && sqe->ioprio & RECVSEND_BUNDLE)))
 		posts_many = 1;
-	if (sqe && opcode == OP_POLL_REMOVE && sqe->len & POLL_UPDATE_USER_DATA)
+	if (sqe && !path && opcode == OP_POLL_REMOVE && sqe->len & POLL_UPDATE_USER_DATA)
 		open_rename(octx, sqe->addr, sqe->off);
 	if (posts_many) {
 		request->flags |= REQUEST_POSTS_MANY;

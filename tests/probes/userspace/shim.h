@@ -185,6 +185,7 @@ static void ring_buffer_submit(void *data, u64 flags)
 
 /* A tail call does not come back. */
 static jmp_buf tail;
+#ifdef ARGUMENTS
 static int describe_file(struct bpf_raw_tracepoint_args *ctx);
 
 static void tail_call(struct bpf_raw_tracepoint_args *ctx, u32 index)
@@ -197,3 +198,4 @@ static void tail_call(struct bpf_raw_tracepoint_args *ctx, u32 index)
 	static const struct {                                                   \
 		void (*call)(struct bpf_raw_tracepoint_args *, u32);            \
 	} name_ = {tail_call}
+#endif

@@ -69,7 +69,7 @@ class RingBuffer:
             following = run[LONGEST_RUN : LONGEST_RUN + SLOTS_PER_RECORD]
             # A busy record's kind is still that of an earlier lap.
             begins = (following["kind"] < ARGUMENTS_KIND) | (following["length"] & BUSY != 0)
-            run = run[: LONGEST_RUN + int(np.argmax(begins))]
+            run = run[: LONGEST_RUN + int(np.argmax(begins) if begins.any() else len(following))]
         busy = np.flatnonzero(run["length"] & BUSY)
         if len(busy):
             run = run[: busy[0]]

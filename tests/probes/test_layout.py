@@ -122,9 +122,7 @@ def test_a_missing_required_field_is_named(path: tuple[str, str]) -> None:
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_a_missing_optional_field_costs_its_feature_only(name: str) -> None:
     paths, cost = OPTIONAL[name]
-    layout = read_layout(
-        FakeBtf(fields={key: value for key, value in FIELDS.items() if key not in paths})
-    )
+    layout = read_layout(FakeBtf(fields={key: value for key, value in FIELDS.items() if key not in paths}))
     assert cost in layout.missing
     assert name not in layout.constants
 

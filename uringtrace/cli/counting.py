@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from uringtrace.cli.output import notice
+from uringtrace.cli.signals import stopping_on_signals
 from uringtrace.cli.target_options import recording_from, target_from
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def add_colour_argument(parser: argparse.ArgumentParser) -> None:
 def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[LaunchingSource]:
     """Attach to the target, or open the recording, that the command line names.
 
-    Says on standard error what was started. Raises what `target_from`, `open_recording`
-    and the capture raise.
+    Says on standard error what was started; from then on a signal stops it. Raises what
+    `target_from`, `open_recording` and the capture raise.
     """
     path = recording_from(arguments)
     if path is not None:
@@ -57,14 +58,17 @@ def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[Launch
         from uringtrace.tracer.replayed_counting import ReplayedCounting
 
         recording = open_recording(path)
-        yield ReplayedCounting(recording)
+        replayed = ReplayedCounting(recording)
+        with stopping_on_signals(replayed.stop):
+            yield replayed
         for problem in recording.problems:
             notice(problem)
         return
     target = target_from(arguments)
     from uringtrace.tracer.capture import start_counting
 
-    with start_counting(target) as capture:
+    capture = start_counting(target)
+    with stopping_on_signals(capture.stop), capture:
         notice(start_line(verb, str(target)))
         if target.pids and not capture.rings:
             notice("no ring in the target yet: waiting for one")

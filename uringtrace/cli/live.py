@@ -13,7 +13,7 @@ from uringtrace.cli.counting import (
     counting_source,
     run_for,
 )
-from uringtrace.cli.signals import pass_on, stopping_on_signals
+from uringtrace.cli.signals import pass_on
 from uringtrace.cli.target_options import add_target_arguments
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LiveCommand:
         add_colour_argument(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        with counting_source(arguments, "watching") as source, stopping_on_signals(source.stop):
+        with counting_source(arguments, "watching") as source:
             watch(source, arguments, sys.stdout)
         return pass_on(source.child_status)
 

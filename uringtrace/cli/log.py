@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A source that was opened, and how to end it."""
+    """A source that was opened; a signal ends its batches."""
 
     source: Source
     batches: Iterator[Batch]
-    stop: Callable[[], None]
     child_status: Callable[[], int | None]
 
 
@@ -91,7 +90,6 @@ filters: docs/filters.md, JSON: docs/json.md"""
         with (
             fresh_output(arguments.output, arguments.force) as output,
             opened(arguments, expression) as stream,
-            stopping_on_signals(stream.stop),
         ):
             write_log(stream, expression, arguments, output)
         return pass_on(stream.child_status())
@@ -131,7 +129,8 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
             check_operations(expression, recording.context.operation_names)
         stopped = Event()
         batches = takewhile(lambda _: not stopped.is_set(), recording.batches())
-        yield Stream(recording, batches, stopped.set, lambda: None)
+        with stopping_on_signals(stopped.set):
+            yield Stream(recording, batches, lambda: None)
         for problem in recording.problems:
             notice(problem)
         return
@@ -140,12 +139,13 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
 
     if expression is not None:
         check_operations(expression, kernel_operation_names())
-    with start_streaming(target) as capture:
+    capture = start_streaming(target)
+    with stopping_on_signals(capture.stop), capture:
         if not arguments.quiet:
             notice(start_line("logging", str(target)))
             if target.pids and not capture.rings:
                 notice("no ring in the target yet: waiting for one")
-        yield Stream(capture, capture.batches(), capture.stop, lambda: capture.child_status)
+        yield Stream(capture, capture.batches(), lambda: capture.child_status)
 
 
 def kernel_operation_names() -> Mapping[int, str]:

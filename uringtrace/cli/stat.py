@@ -15,7 +15,7 @@ from uringtrace.cli.counting import (
     run_for,
 )
 from uringtrace.cli.fresh_output import fresh_output
-from uringtrace.cli.signals import pass_on, stopping_on_signals
+from uringtrace.cli.signals import pass_on
 from uringtrace.cli.target_options import add_target_arguments
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class StatCommand:
             json_output = None
             if arguments.json is not None:
                 json_output = stack.enter_context(fresh_output(arguments.json, arguments.force))
-            with counting_source(arguments, "counting") as source, stopping_on_signals(source.stop):
+            with counting_source(arguments, "counting") as source:
                 report(source, arguments, sys.stdout, json_output)
             status = source.child_status
         return pass_on(status)

@@ -21,6 +21,7 @@ from uringtrace.tracer.source import Context, Losses, Ring
 from uringtrace.tracer.statistics import Counters, accumulate, empty_counters, operation_traits
 from uringtrace.tracer.target import Target
 
+
 def target_binary(name: str) -> Path:
     try:
         return build.binary(name)

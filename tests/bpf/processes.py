@@ -21,7 +21,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 URINGTRACE = (sys.executable, "-m", "uringtrace")
-DEADLINE = 40.0
+DEADLINE = 30.0
 _PAUSE = 0.005
 
 Json = dict[str, Any]
@@ -82,6 +82,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def send_to_all(self, number: signal.Signals) -> None:
+        """To every process of its session, as a terminal does."""
+        os.killpg(self.pid, number)
+
     def wait(self) -> int:
         """The exit code, or minus the signal that ended it."""
         try:
@@ -119,7 +123,7 @@ class Held(Process):
 
 def held_shell(script: str, *arguments: str | Path) -> tuple[str | Path, ...]:
     """A command that does `script` once it is told to; its process id is the shell's."""
-    return ("sh", "-c", f'echo \'{{"ready": 0}}\'; read line; {script}', "sh", *arguments)
+    return ("sh", "-c", f"echo '{{\"ready\": 0}}'; read line; {script}", "sh", *arguments)
 
 
 class Tracer(Process):

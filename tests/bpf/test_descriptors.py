@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,21 +18,24 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> tuple[Json, dict[str,
     """What the program knows, our line for each of its operations, and /proc's links."""
     folder = tmp_path_factory.mktemp("described")
     program = compiled("descriptors", folder)
-    with Held([program, folder], folder / "target") as target:
-        with Tracer(folder / "log", "log", "--json", "-p", str(target.pid)) as log:
-            log.attached()
-            target.go()
-            wait_for(lambda: len(json_lines(target.output())) == 2 or not target.running(), "operations done")
-            assert target.running(), target.notices()
-            known = json_lines(target.output())[1]
-            links = {
-                name: os.readlink(f"/proc/{target.pid}/fd/{each['fd']}")
-                for name, each in known.items()
-                if name != "fixed"
-            }
-            target.go()
-            assert target.wait() == 0
-            by_user_data = {int(line["user_data"], 16): line for line in log.operations()}
+    with (
+        Held([program, folder], folder / "target") as target,
+        Tracer(folder / "log", "log", "--json", "-p", str(target.pid)) as log,
+    ):
+        log.attached()
+        target.go()
+        wait_for(lambda: len(json_lines(target.output())) == 2 or not target.running(), "operations done")
+        assert target.running(), target.notices()
+        known = json_lines(target.output())[1]
+        descriptors = Path(f"/proc/{target.pid}/fd")
+        links = {
+            name: str((descriptors / str(each["fd"])).readlink())
+            for name, each in known.items()
+            if name != "fixed"
+        }
+        target.go()
+        assert target.wait() == 0
+        by_user_data = {int(line["user_data"], 16): line for line in log.operations()}
     assert sorted(by_user_data) == sorted(each["user_data"] for each in known.values())
     return known, {name: by_user_data[each["user_data"]] for name, each in known.items()}, links
 
@@ -48,7 +50,7 @@ def test_files_are_called_as_in_proc(described: Described, name: str) -> None:
 
 
 def test_a_registered_file_is_called_as_the_file_it_is(described: Described) -> None:
-    known, lines, links = described
+    _, lines, links = described
     assert (lines["fixed"]["direct"], lines["fixed"]["fd"]) == (True, 0)
     assert lines["fixed"]["file"] == links["file"]
     assert not lines["file"]["direct"]

@@ -61,7 +61,11 @@ def fio_command(job: dict[str, int], file: Path, output: Path, *, thread: bool) 
         "output": output,
         **job,
     }
-    return ["fio", *(f"--{name}={value}" for name, value in options.items()), *(["--thread"] if thread else [])]
+    return [
+        "fio",
+        *(f"--{name}={value}" for name, value in options.items()),
+        *(["--thread"] if thread else []),
+    ]
 
 
 def fio_read(output: Path) -> Json:
@@ -157,7 +161,10 @@ def timed(fio_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Jso
         [report] = [line for line in json_lines(tracer.output()) if line.get("type") == "summary"]
     [operation] = report["operations"]
     assert operation["latency"]["count"] == FILE_SIZE // BLOCK
-    return fio_read(folder / "fio.json"), {**operation["latency"], "resolution": report["quantile_resolution"]}
+    return fio_read(folder / "fio.json"), {
+        **operation["latency"],
+        "resolution": report["quantile_resolution"],
+    }
 
 
 @pytest.mark.parametrize(("ours", "fios"), [("p50_ns", "50"), ("p90_ns", "90"), ("p99_ns", "99")])

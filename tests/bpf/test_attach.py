@@ -1,0 +1,107 @@
+"""Attaching to a process that runs: what it has is found, what it did before is not invented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bpf.processes import Held, Tracer, counts, held_shell, json_lines, wait_for
+from tests.bpf.programs import compiled
+
+pytestmark = pytest.mark.bpf
+
+
+def ring_descriptors(pid: int) -> list[int]:
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return [int(link.name) for link in links if str(link.readlink()) == "anon_inode:[io_uring]"]
+
+
+def test_a_ring_is_listed_before_it_does_anything(nop: Path, tmp_path: Path) -> None:
+    with Held([nop, "--pause", "10"], tmp_path / "target") as target:
+        with Tracer(tmp_path / "tracer", "stat", "--json", "-d", "0.1", "-p", str(target.pid)) as tracer:
+            report = tracer.report()
+        [fd] = ring_descriptors(target.pid)
+        [ring] = report["rings"]
+        assert "waiting" not in tracer.notices()
+        assert (ring["tgid"], ring["fd"], ring["submitted"]) == (target.pid, fd, 0)
+        assert (ring["sq_entries"], ring["cq_entries"]) == (256, 512)
+        target.go()
+        assert target.said()["operations"] == 10
+
+
+def test_a_ring_that_was_there_has_its_descriptor_and_sizes(nop: Path, tmp_path: Path) -> None:
+    with Held([nop, "--pause", "1000"], tmp_path / "target") as target:
+        [fd] = ring_descriptors(target.pid)
+        with Tracer(tmp_path / "tracer", "stat", "--json", "-p", str(target.pid)) as tracer:
+            tracer.attached()
+            target.go()
+            report = tracer.report()
+    [ring] = report["rings"]
+    assert (ring["ring"], ring["fd"], ring["completions"]) == (1, fd, 1000)
+    assert (ring["sq_entries"], ring["cq_entries"]) == (256, 512)
+
+
+@pytest.mark.parametrize("command", ["stat", "log"])
+def test_a_target_without_a_ring_is_waited_for(kinds: Path, tmp_path: Path, command: str) -> None:
+    """The ring is created after the notice that there is none yet, and all of it is seen."""
+    with (
+        Held([kinds, "--pause", "nop"], tmp_path / "target") as target,
+        Tracer(tmp_path / "tracer", command, "--json", "-p", str(target.pid)) as tracer,
+    ):
+        wait_for(lambda: "no ring in the target yet" in tracer.notices(), "the notice")
+        target.go()
+        truth = target.said()["total"]
+        seen = counts(tracer.report()) if command == "stat" else {"NOP": len(tracer.operations())}
+    assert seen == {"NOP": truth["completions"]}
+
+
+def test_a_target_without_a_ring_is_recorded_from_its_first_operation(kinds: Path, tmp_path: Path) -> None:
+    with Held([kinds, "--pause", "nop"], tmp_path / "target") as target:
+        recording = tmp_path / "recording"
+        with Tracer(tmp_path / "tracer", "record", "-o", recording, "-p", str(target.pid)) as tracer:
+            tracer.attached()
+            target.go()
+            truth = target.said()["total"]
+            assert tracer.wait() == 0
+    assert f"{truth['completions']:,} operations" in tracer.notices()
+
+
+def test_what_was_in_flight_completes_as_untracked(tmp_path: Path) -> None:
+    program = compiled("open_at_attach", tmp_path)
+    with Held([program], tmp_path / "target") as target:
+        pid = str(target.pid)
+        with (
+            Tracer(tmp_path / "stat", "stat", "--json", "-p", pid) as stat,
+            Tracer(tmp_path / "log", "log", "--json", "-p", pid) as log,
+        ):
+            stat.attached()
+            log.attached()
+            target.go()
+            truth = target.said()
+            report, operations = stat.report(), log.operations()
+    untracked = truth.pop("untracked")
+    assert counts(report) == truth
+    assert (report["untracked"], report["lost"]) == (untracked, {})
+    [ring] = report["rings"]
+    assert (ring["untracked"], ring["in_flight"]) == (untracked, 0)
+    assert ring["completions"] == untracked + sum(truth.values())
+
+    lines = json_lines(log.output())
+    assert lines[-1]["untracked"] == untracked
+    unknown = [line for line in lines if line.get("kind") == "untracked"]
+    assert len(unknown) == untracked
+    assert all(line["operation"] is line["submitted_ns"] is line["latency_ns"] is None for line in unknown)
+    assert len(operations) == sum(truth.values())
+
+
+def test_a_target_that_ends_without_a_ring_ends_the_capture(tmp_path: Path) -> None:
+    """A process that ends without any ring: a report that says so, exit 0."""
+    with (
+        Held(held_shell("exit 0"), tmp_path / "target") as target,
+        Tracer(tmp_path / "tracer", "stat", "-p", str(target.pid)) as tracer,
+    ):
+        tracer.attached()
+        target.go()
+        assert tracer.wait() == 0
+    assert "no io_uring ring was used" in tracer.output()

@@ -82,6 +82,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def interrupt(self) -> None:
+        """Ctrl-C to this process."""
+        self.send(signal.SIGINT)
+
     def send_to_all(self, number: signal.Signals) -> None:
         """To every process of its session, as a terminal does."""
         os.killpg(self.pid, number)
@@ -137,10 +141,6 @@ class Tracer(Process):
         wait_for(lambda: "Ctrl-C to end" in self.notices() or not self.running(), "the tracer is attached")
         assert self.running(), self.notices()
         return self
-
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        self.send(signal.SIGINT)
 
     def report(self) -> Json:
         """Waits for the end; the one JSON object of `stat --json`."""

@@ -14,6 +14,7 @@ import platform
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from uringtrace.probes import bpf_syscall
@@ -39,6 +40,16 @@ def held_by(pid: int) -> Objects:
             continue
         found |= {(kind, int(number)) for kind, number in _IDENTIFIER.findall(text)}
     return frozenset(found)
+
+
+def held_by_anyone() -> Objects:
+    """The objects that descriptors of any process refer to."""
+    found: Objects = frozenset()
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with suppress(OSError):
+                found |= held_by(int(process.name))
+    return found
 
 
 def in_the_kernel() -> Objects:

@@ -77,6 +77,23 @@ def test_two_multishots_with_one_user_data_are_marked_ambiguous(kernel: FakeKern
     assert rings_from_table(kernel.engine.rings)[0].in_flight == 0
 
 
+def test_an_ambiguous_completion_is_never_given_to_a_request_that_reuses_the_memory(
+    kernel: FakeKernel,
+) -> None:
+    ring = kernel.rings[0]
+    first, _ = (kernel.submit(ring, "POLL_ADD", 7, fields=POLL_ADD_MULTI) for _ in range(2))
+    fire_complete(kernel, first.address, 7, -125)
+    kernel.free.append(first.address)
+    reused = kernel.submit(ring, "READ", 1)
+    assert reused.address == first.address
+    fire_complete(kernel, 0, 7, 1, CQE_F_MORE)
+    _, row = emitted(kernel)
+    assert row["opcode"] == OPCODES["POLL_ADD"]
+    assert row["path"] & Path.AMBIGUOUS
+    fire_complete(kernel, reused.address, 1)
+    assert emitted(kernel)["kind"].tolist() == [Kind.COMPLETION]
+
+
 def test_a_poll_goes_on_under_another_user_data(kernel: FakeKernel) -> None:
     ring = kernel.rings[0]
     poll = kernel.submit(ring, "POLL_ADD", 7, fields=POLL_ADD_MULTI)

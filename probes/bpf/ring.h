@@ -14,6 +14,7 @@
 #define RING_LIMIT 4096
 #define RING_PROBES 16
 #define RING_RETIRED 1
+#define RING_DESCRIPTORS 256 /* searched for a ring that existed before the probes */
 
 struct ring {
 	u64 ctx;
@@ -102,7 +103,12 @@ static __always_inline void ring_find_fd(struct ring *ring, u64 ctx)
 	u64 table = LOAD_PROBED(u64, files, OFF_FILES_FDT);
 	u64 array = LOAD_PROBED(u64, table, OFF_FDT_FD);
 	u32 size = LOAD_PROBED(u32, table, OFF_FDT_MAX);
-	for (u32 fd = 0; fd < 256 && fd < size; fd++) {
+	for (u32 fd = 0; fd < RING_DESCRIPTORS; fd++) {
+		/* Keeps the compiler from comparing with the smaller of the two bounds: older
+		 * verifiers see an end only where the counter meets a constant. */
+		asm volatile("" : "+r"(fd));
+		if (fd >= size)
+			return;
 		u64 file = LOAD_PROBED(u64, array, fd * 8);
 		if (file && LOAD_PROBED(u64, file, OFF_FILE_PRIVATE) == ctx) {
 			ring->fd = fd;

@@ -162,9 +162,9 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    environment = {"HOME": "/home/me", "XDG_CACHE_HOME": "/home/me/cache"}
+    environment = {"HOME": "/users/me", "XDG_CACHE_HOME": "/users/me/cache"}
     assert cache.cache_folder(environment) == Path("/var/cache/uringtrace")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert cache.cache_folder(environment) == Path("/home/me/cache/uringtrace")
-    assert cache.cache_folder({"HOME": "/home/me"}) == Path("/home/me/.cache/uringtrace")
+    assert cache.cache_folder(environment) == Path("/users/me/cache/uringtrace")
+    assert cache.cache_folder({"HOME": "/users/me"}) == Path("/users/me/.cache/uringtrace")
     assert cache.cache_folder({}) == Path("/nonexistent/.cache/uringtrace")

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.probes.engine import Engine
-from tests.probes.fake_kernel import Cqe, FakeKernel
+from tests.probes.fake_kernel import FakeKernel
+from tests.probes.truth import Cqe
 from uringtrace.probes.facts import ExitFact, FileFact, ForkFact, join_path, parse_fact
 from uringtrace.probes.slots import Counter
 from uringtrace.tracer.decode import decode

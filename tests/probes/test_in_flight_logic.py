@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.fakes import OPERATION_NAMES
 from tests.probes.engine import Engine
-from tests.probes.fake_kernel import (
+from tests.probes.fake_kernel import FakeKernel
+from tests.probes.truth import (
     POLL_ADD_MULTI,
     RECV_MULTISHOT,
     SEND_BUNDLE,
     TIMEOUT_MULTISHOT,
     Cqe,
-    FakeKernel,
     Operation,
     RingTruth,
 )

@@ -9,7 +9,8 @@ from tests.fakes import OPCODES
 from tests.probes.conftest import Build
 from tests.probes.engine import Engine, compile_engine, constants, has_compiler
 from tests.probes.fake_btf import LINUX_6_1, LINUX_6_3, FakeBtf
-from tests.probes.fake_kernel import ENTRIES, POLL_ADD_MULTI, Cqe, FakeKernel, encode_sqe
+from tests.probes.fake_kernel import ENTRIES, FakeKernel
+from tests.probes.truth import POLL_ADD_MULTI, Cqe, encode_sqe
 from uringtrace.probes.program import Filter, Mode
 from uringtrace.probes.slots import RING_LIMIT, Counter
 from uringtrace.tracer.decode import decode

@@ -7,7 +7,8 @@ import pytest
 
 from tests.probes.conftest import Build
 from tests.probes.engine import Engine
-from tests.probes.fake_kernel import Cqe, FakeKernel
+from tests.probes.fake_kernel import FakeKernel
+from tests.probes.truth import Cqe
 from uringtrace.probes.facts import ExitFact, ForkFact, parse_fact
 from uringtrace.probes.program import PID_LIMIT, Filter, Mode
 from uringtrace.tracer.rings import rings_from_table

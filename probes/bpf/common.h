@@ -56,6 +56,20 @@ static __always_inline int capture_started(void)
 	return value && *value;
 }
 
+/* The next number of a counter in a map that all processors share; 0 when they crowd. */
+static __always_inline u32 take_number(u64 *next)
+{
+	if (!next)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		u64 seen = *next;
+		if (__sync_val_compare_and_swap(next, seen, seen + 1) == seen)
+			return seen + 1;
+	}
+	return 0;
+}
+
 #ifdef FILTER_BITS
 /* One bit per process id, set for targets; user space seeds it, process.c keeps it. */
 BPF_F_TABLE("array", u32, u64, targets, PID_LIMIT / 64, BPF_F_MMAPABLE);

@@ -42,21 +42,6 @@ BPF_ARRAY(file_numbers, u64, 1);
 OPAQUE(file_fact_bytes, file_fact);
 BPF_PERCPU_ARRAY(path_scratch, struct file_fact_bytes, 1);
 
-static __always_inline u32 next_file_number(void)
-{
-	u32 zero = 0;
-	u64 *next = file_numbers.lookup(&zero);
-	if (!next)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < 8; i++) {
-		u64 seen = *next;
-		if (__sync_val_compare_and_swap(next, seen, seen + 1) == seen)
-			return seen + 1;
-	}
-	return 0;
-}
-
 /* The names from a file's dentry up to the root, crossing mounts as the kernel's
  * d_path does (fs/d_path.c, prepend_path). */
 static __always_inline void file_path(struct file_fact *fact, u64 file)
@@ -171,7 +156,7 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 	struct new_file *new = new_files.lookup(&zero);
 	if (!new)
 		return 0;
-	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = next_file_number(),
+	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = take_number(file_numbers.lookup(&zero)),
 				  .generation = generation};
 	seen_files.update(&file, &fresh);
 	new->file = file;

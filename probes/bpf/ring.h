@@ -78,21 +78,6 @@ static __always_inline struct ring *ring_of_number(u32 number)
 	return key ? (struct ring *)rings.lookup(key) : 0;
 }
 
-static __always_inline u32 ring_next_number(void)
-{
-	u32 zero = 0;
-	u64 *next = ring_numbers.lookup(&zero);
-	if (!next)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < 8; i++) {
-		u64 seen = *next;
-		if (__sync_val_compare_and_swap(next, seen, seen + 1) == seen)
-			return seen + 1;
-	}
-	return 0;
-}
-
 /* The descriptor of a ring that existed before the probes: the caller's descriptors are
  * searched once for the file whose private_data is this ring. */
 static __always_inline void ring_find_fd(struct ring *ring, u64 ctx)
@@ -157,7 +142,8 @@ static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 			return ring;
 		if (previous)
 			continue;
-		ring->number = ring_next_number();
+		u32 zero = 0;
+		ring->number = take_number(ring_numbers.lookup(&zero));
 		u32 number = ring->number;
 		ring_keys.update(&number, &key);
 		ring->tgid = tgid;

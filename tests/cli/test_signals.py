@@ -10,14 +10,30 @@ import pytest
 from uringtrace.cli.signals import STOPPING, pass_on, stopping_on_signals
 
 
-@pytest.mark.parametrize("number", STOPPING)
-def test_the_first_signal_stops_and_the_handlers_come_back(number):
+@pytest.fixture
+def handlers():
+    """The handlers before the test, which are put back after it."""
     before = {n: signal.getsignal(n) for n in STOPPING}
+    yield before
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_without_a_signal_the_handlers_come_back(handlers):
+    with stopping_on_signals(lambda: None):
+        pass
+    assert {n: signal.getsignal(n) for n in STOPPING} == handlers
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_the_first_signal_stops_and_interrupts_end_at_once_from_then_on(number, handlers):
+    """Also when the context was left: the output may be held up by whoever reads it."""
     calls = []
     with stopping_on_signals(lambda: calls.append(number)):
         signal.raise_signal(number)
     assert calls == [number]
-    assert {n: signal.getsignal(n) for n in STOPPING} == before
+    after = {n: signal.getsignal(n) for n in STOPPING}
+    assert after == {**handlers, signal.SIGINT: signal.SIG_DFL}
 
 
 def test_nohup_is_respected(monkeypatch):

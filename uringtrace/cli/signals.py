@@ -22,12 +22,17 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at the first SIGINT, SIGTERM or SIGHUP, while the context lasts.
 
     `stop` runs in a signal handler: it must only note that the end was asked for.
-    After the first signal SIGINT has its default action until the context is left.
+    After the first signal SIGINT has its default action, also when the context is left:
+    what is still to be written then may wait for a reader that does not read.
     A SIGHUP that was ignored at the start stays ignored, which is what nohup(1) asks
     for. To be used in the main thread.
     """
 
+    stopped = False
+
     def first(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         stop()
 
@@ -39,6 +44,8 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in previous.items():
+            if stopped and number == signal.SIGINT:
+                continue
             # None: installed by something that is not Python, which cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

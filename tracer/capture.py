@@ -8,9 +8,9 @@ detaches everything. The target is never stopped, signalled or written to.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -73,19 +73,18 @@ class _Capture:
         require_capture()
         if not self._target.everything:
             require_machine_pids()
-        if self._target.command:
-            self._launched = Launched(self._target.command)
-        pids = (self._launched.pid,) if self._launched else self._target.pids
-        try:
+        with ExitStack() as cleanup:
+            if self._target.command:
+                self._launched = Launched(self._target.command)
+                cleanup.callback(self._launched.end)
+            pids = (self._launched.pid,) if self._launched else self._target.pids
             self._liveness = Liveness(self._target.pids, self._launched, everything=self._target.everything)
-            self._program = Program(self._settings(pids), load_bcc)
+            cleanup.callback(self._liveness.close)
+            self._program = cleanup.enter_context(Program(self._settings(pids), load_bcc))
             self._open(pids)
-        except BaseException:
             if self._launched:
-                self._launched.abandon()
-            raise
-        if self._launched:
-            self._launched.release()
+                self._launched.release()
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(
@@ -94,11 +93,7 @@ class _Capture:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._launched and not self._launched.ended():
-            # As strace does with a command that it started; others are never signalled.
-            self._launched.forward(signal.SIGTERM)
-        self._liveness.close()
-        self._program.__exit__(kind, error, trace)
+        self._cleanup.close()
 
     def _settings(self, pids: tuple[int, ...]) -> Settings:
         if self._target.everything:

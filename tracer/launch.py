@@ -29,6 +29,7 @@ class Launched:
         self.command = command
         self.status: int | None = None
         """The os.waitpid status once the child has ended."""
+        self._released = False
         self._gate_read, self._gate_write = os.pipe()
         self._error_read, self._error_write = os.pipe()
         self.pid = os.fork()
@@ -53,6 +54,7 @@ class Launched:
 
     def release(self) -> None:
         """Let the child execute its command; raises `TargetError` when the kernel refuses."""
+        self._released = True
         with suppress(BrokenPipeError):  # killed while it waited: its status tells
             os.write(self._gate_write, _GO)
         os.close(self._gate_write)
@@ -77,7 +79,12 @@ class Launched:
                 self.status = status
         return self.status is not None
 
-    def forward(self, number: int) -> None:
-        """Pass a signal on to the child, as strace does with one that ends it."""
-        if self.status is None:
-            os.kill(self.pid, number)
+    def end(self) -> None:
+        """Let go of the child: one that still waits never runs, a running one gets SIGTERM.
+
+        As strace does with a command that it started.
+        """
+        if not self._released:
+            self.abandon()
+        elif not self.ended():
+            os.kill(self.pid, signal.SIGTERM)

@@ -89,17 +89,14 @@ class Context:
     """Names of the attached tracepoints."""
 
 
-class Source(Protocol):
-    """A stream of batches with the facts that explain them."""
+class Facts(Protocol):
+    """What explains a capture, whichever way its operations are delivered."""
 
     @property
     def context(self) -> Context: ...
 
     @property
     def rings(self) -> tuple[Ring, ...]: ...
-
-    @property
-    def files(self) -> Mapping[int, File]: ...
 
     @property
     def losses(self) -> Losses: ...
@@ -109,25 +106,24 @@ class Source(Protocol):
         """CLOCK_MONOTONIC of the end, or of the latest drain while it runs."""
         ...
 
+
+class FilesAndFacts(Facts, Protocol):
+    """Facts of a capture that names the file of each operation."""
+
+    @property
+    def files(self) -> Mapping[int, File]: ...
+
+
+class Source(FilesAndFacts, Protocol):
+    """A stream of batches with the facts that explain them."""
+
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the source ends; an empty batch marks an idle drain."""
         ...
 
 
-class CountingSource(Protocol):
+class CountingSource(Facts, Protocol):
     """Counting mode: totals that grow, no batches. All numbers are since the start."""
-
-    @property
-    def context(self) -> Context: ...
-
-    @property
-    def rings(self) -> tuple[Ring, ...]: ...
-
-    @property
-    def losses(self) -> Losses: ...
-
-    @property
-    def ended_ns(self) -> int: ...
 
     def counters(self) -> Counters:
         """Totals per opcode so far, a copy of shape (opcodes,), dtype `COUNTERS`."""

@@ -96,14 +96,14 @@ def test_a_child_killed_while_it_waits_has_that_status() -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-def test_a_signal_can_be_passed_on_until_the_end() -> None:
+def test_a_running_command_is_ended_with_sigterm() -> None:
     launched = Launched(("sleep", "600"))
     launched.release()
-    launched.forward(signal.SIGTERM)
+    launched.end()
     until(launched.ended)
     assert launched.status is not None
     assert os.WTERMSIG(launched.status) == signal.SIGTERM
-    launched.forward(signal.SIGTERM)
+    launched.end()
 
 
 def is_inheritable(fd: int) -> bool:

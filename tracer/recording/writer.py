@@ -10,10 +10,9 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 import numpy as np
 
@@ -33,7 +32,7 @@ from uringtrace.tracer.recording.metadata import (
     write_metadata,
 )
 from uringtrace.tracer.recording.output import check_output
-from uringtrace.tracer.source import Context, File, Losses, Ring
+from uringtrace.tracer.source import FilesAndFacts
 
 SEGMENT_BYTES = 16 << 20
 """A segment closes at this size: 262,144 slots, the rows of a part at full speed."""
@@ -51,32 +50,13 @@ METADATA_SECONDS = 1.0
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class Facts(Protocol):
-    """What meta.json needs of a `Source`."""
-
-    @property
-    def context(self) -> Context: ...
-
-    @property
-    def rings(self) -> tuple[Ring, ...]: ...
-
-    @property
-    def files(self) -> Mapping[int, File]: ...
-
-    @property
-    def losses(self) -> Losses: ...
-
-    @property
-    def ended_ns(self) -> int: ...
-
-
 class Writer:
     """Writes one recording. Use as a context manager: leaving it finishes the recording."""
 
     def __init__(
         self,
         path: Path,
-        source: Facts,
+        source: FilesAndFacts,
         chunk_format: str,
         *,
         max_size: int | None = None,

@@ -11,6 +11,11 @@
 #pragma once
 #include "record.h"
 
+/* What an ordinary operation does not do is compiled out of its way: the probes run among
+ * the target's own code, and every cache line they touch is one less for it. */
+#define rare(condition) __builtin_expect(!!(condition), 0)
+#define usual(condition) __builtin_expect(!!(condition), 1)
+
 #define LOAD_TYPED(type, base, offset) (*(volatile type *)((base) + (offset)))
 #define LOAD_PROBED(type, base, offset)                                                   \
 	({                                                                                \

@@ -101,7 +101,7 @@ static __always_inline struct entry *request_find(u64 req)
 #pragma unroll
 	for (int way = 0; way < WAYS; way++) {
 		struct entry *entry = &set->entry[way];
-		if (entry->tag == req)
+		if (usual(entry->tag == req))
 			return entry->request.submitted_ns ? entry : 0;
 	}
 	return spilled_find(req);
@@ -118,7 +118,7 @@ static __always_inline struct entry *request_claim(u64 req)
 #pragma unroll
 	for (int way = 0; way < WAYS; way++) {
 		entry = &set->entry[way];
-		if (entry->tag == req)
+		if (usual(entry->tag == req))
 			return entry;
 	}
 	entry = spilled_find(req);
@@ -146,7 +146,7 @@ static __always_inline struct entry *request_claim(u64 req)
 /* Entries of the hash map have no tag. */
 static __always_inline void request_release(struct entry *entry, u64 req)
 {
-	if (entry->tag)
+	if (usual(entry->tag))
 		entry->request.submitted_ns = 0;
 	else
 		spilled.delete(&req);

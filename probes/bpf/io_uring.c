@@ -69,12 +69,12 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 {
 	u64 req = number(req_argument), octx = number(octx_argument);
 	struct ring *ring = ring_find(octx);
-	if (!ring) {
+	if (rare(!ring)) {
 		ring = ring_insert(octx, id >> 32);
 		if (!ring)
 			return;
 	}
-	if (!(ring->seen & (SEEN_FD | SEEN_CREATED))) {
+	if (rare(!(ring->seen & (SEEN_FD | SEEN_CREATED)))) {
 		ring->seen |= SEEN_CREATED;
 		ring_find_fd(ring, octx);
 	}
@@ -85,7 +85,7 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 	struct entry *entry = request_claim(req);
 	if (!entry)
 		return;
-	if (entry->request.submitted_ns) {
+	if (rare(entry->request.submitted_ns)) {
 		superseded(entry, now);
 		if (entry->request.flags & REQUEST_POSTS_MANY)
 			open_end(octx, OPEN_MULTISHOT, req, entry->request.user_data);
@@ -120,14 +120,14 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 		}
 	}
 #endif
-	if (sqe && ((opcode == OP_POLL_ADD && sqe->len & POLL_ADD_MULTI) ||
+	if (rare(sqe) && ((opcode == OP_POLL_ADD && sqe->len & POLL_ADD_MULTI) ||
 		    (opcode == OP_TIMEOUT && sqe->op_flags & TIMEOUT_MULTISHOT) ||
 		    (opcode == OP_URING_CMD && sqe->op_flags & URING_CMD_MULTISHOT) ||
 		    (opcode == OP_SEND && sqe->ioprio & RECVSEND_BUNDLE)))
 		posts_many = 1;
-	if (sqe && !path && opcode == OP_POLL_REMOVE && sqe->len & POLL_UPDATE_USER_DATA)
+	if (rare(sqe && !path && opcode == OP_POLL_REMOVE && sqe->len & POLL_UPDATE_USER_DATA))
 		open_rename(octx, sqe->addr, sqe->off);
-	if (posts_many) {
+	if (rare(posts_many)) {
 		request->flags |= REQUEST_POSTS_MANY;
 		open_add(octx, OPEN_MULTISHOT, req, request);
 	}
@@ -297,7 +297,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 
 	if (req && !(cqe_flags & CQE_NOTIF)) {
 		entry = request_find(req);
-		if (entry) {
+		if (usual(entry)) {
 			/* Not compared by user_data: IORING_POLL_UPDATE_USER_DATA changes it. */
 			request = &entry->request;
 			from_req = req;
@@ -305,7 +305,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 	}
 	/* Posted without naming its request: by a notification, or by a multishot operation that
 	 * goes on; an overflow names none. Others with that user_data are strangers. */
-	if (cqe_flags & CQE_NOTIF || (!req && (cqe_flags & CQE_MORE || extra_path & PATH_OVERFLOW))) {
+	if (rare(cqe_flags & CQE_NOTIF || (!req && (cqe_flags & CQE_MORE || extra_path & PATH_OVERFLOW)))) {
 		struct open_key key = {.ctx_and_class = octx | class, .user_data = user_data};
 		struct open *open = (struct open *)by_user_data.lookup(&key);
 		if (open) {
@@ -321,15 +321,15 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 			}
 		}
 	}
-	if (!request && !capture_started())
+	if (rare(!request && !capture_started()))
 		return 0;
-	if (!request)
+	if (rare(!request))
 		kind = !req && !(cqe_flags & (CQE_MORE | CQE_NOTIF)) ? KIND_MESSAGE : KIND_UNTRACKED;
 
 	ring->completions++;
-	if (kind == KIND_MESSAGE)
+	if (rare(kind == KIND_MESSAGE))
 		ring->messages++;
-	if (kind == KIND_UNTRACKED) {
+	if (rare(kind == KIND_UNTRACKED)) {
 		ring->untracked++;
 		count(UNTRACKED);
 	}
@@ -357,7 +357,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 #else
 	struct totals *totals = request ? totals_of(request->opcode) : 0;
 	if (totals) {
-		if (cqe_flags & CQE_NOTIF) {
+		if (rare(cqe_flags & CQE_NOTIF)) {
 			totals->notifications++;
 		} else {
 			totals->completions++;
@@ -377,12 +377,12 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 #endif
 	if (!request)
 		return 0;
-	if (!more) {
+	if (usual(!more)) {
 		if (!(request->sqe_flags & SQE_CQE_SKIP))
 			ring->ended++;
-		if (cqe_flags & CQE_NOTIF)
+		if (rare(cqe_flags & CQE_NOTIF))
 			open_end(octx, OPEN_ZERO_COPY, 0, user_data);
-		else if (request->flags & REQUEST_POSTS_MANY)
+		else if (rare(request->flags & REQUEST_POSTS_MANY))
 			open_end(octx, OPEN_MULTISHOT, from_req, request->user_data);
 		if (entry)
 			request_release(entry, from_req);
@@ -399,7 +399,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 static __always_inline struct ring *completing_ring(u64 octx)
 {
 	struct ring *ring = ring_find(octx);
-	if (ring)
+	if (usual(ring))
 		return ring;
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	if (!is_target(tgid))

@@ -16,24 +16,25 @@
 #define RING_RETIRED 1
 #define RING_DESCRIPTORS 256 /* searched for a ring that existed before the probes */
 
+/* What every operation touches comes first: submission in the first two cache lines,
+ * completion in the second and third. */
 struct ring {
 	u64 ctx;
-	u32 number;
-	u32 sq_head;
+	u32 number, seen;
 	/* submission side */
 	u64 submitted, hidden, superseded, batches, in_flight_max;
-	u64 chain;
-	u32 chain_position, tgid;
+	u32 sq_head, chain_position;
 	/* completion side */
-	u64 ended, completions, overflows, dropped, messages, untracked;
-	u64 flush_ns;
+	u64 ended, completions, flush_ns;
 	u32 flush_tail, flush_open;
-	u64 last_finished;
+	u64 last_finished, overflows, dropped, messages, untracked;
 	/* facts */
+	u32 tgid;
 	s32 fd;
-	u32 flags, sq_entries, cq_entries, files, buffers, sq_thread, seen;
+	u32 flags, sq_entries, cq_entries, files, buffers, sq_thread;
 	u64 created_ns;
-};
+	u8 padding[16];
+} __attribute__((aligned(64)));
 
 enum ring_facts { /* bits of ring.seen */
 	SEEN_CREATED = 1,
@@ -65,7 +66,7 @@ static __always_inline struct ring *ring_find(u64 ctx)
 			continue;
 		if (!ring || !ring->ctx)
 			return 0;
-		if (ring->ctx == ctx)
+		if (usual(ring->ctx == ctx))
 			return ring;
 	}
 	return 0;

@@ -185,9 +185,11 @@ class _Capture:
                 self._liveness.note(fact)
 
     def _over(self) -> bool:
+        ended = self._liveness.ended()
+        # Only facts read after a parent's end are sure to tell of its last child.
         self._read_facts()
         self.ended_ns = time.monotonic_ns()
-        return self._stopped or self._liveness.ended()
+        return self._stopped or (ended and self._liveness.ended())
 
     def _finish(self) -> None:
         """Detach; when the target ended by itself, first let its cancelled requests complete."""

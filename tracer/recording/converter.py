@@ -86,10 +86,6 @@ class Converter:
         self.pending.difference_update(result.number for result in done)
         return done
 
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
-
     def wait(self, seconds: float) -> bool:
         """Wait for the process to end by itself, which it does after `finish`; True if it has."""
         try:

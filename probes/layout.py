@@ -130,6 +130,31 @@ BYTE_OPERATIONS = frozenset(
 )
 """Operations whose positive result is a number of bytes (io_uring_enter(2))."""
 
+BYTE_CALLS = frozenset(
+    {
+        "read",
+        "write",
+        "pread64",
+        "pwrite64",
+        "readv",
+        "writev",
+        "preadv",
+        "pwritev",
+        "preadv2",
+        "pwritev2",
+        "sendto",
+        "recvfrom",
+        "sendmsg",
+        "recvmsg",
+        "sendfile",
+        "splice",
+        "tee",
+        "vmsplice",
+        "copy_file_range",
+    }
+)
+"""System calls whose positive result is a number of bytes moved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

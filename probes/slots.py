@@ -7,7 +7,7 @@ of the whole buffer has one item per slot.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,6 +178,68 @@ class RingSeen(IntEnum):
     SIZES = 8
     REGISTERED = 16
     SQ_THREAD = 32
+
+
+CALL_LIMIT = 1024
+"""System call numbers the probes tell apart; larger ones share the last row."""
+NO_ARGUMENT = 255
+
+
+class CallFlag(IntFlag):
+    """Bits of CALL_TRAITS.flags (enum call_flags in syscall.c)."""
+
+    RESULT_IS_DESCRIPTOR = 1
+    NO_RETURN = 2
+    """It has no result: exit, exit_group."""
+    MOVES_BYTES = 4
+    """Its positive result is a number of bytes."""
+    BEGINS_THREAD = 8
+    """Returns a second time, in the new thread: fork, clone."""
+
+
+class Capture(IntEnum):
+    """How a piece of user memory is found and measured (enum capture_form in syscall.c)."""
+
+    NONE = 0
+    STRING = 1
+    """NUL-terminated, at most `size` bytes."""
+    FIXED = 2
+    """`size` bytes."""
+    ADDRESS = 3
+    """A socket address whose length is the next argument."""
+    RETURNED_ADDRESS = 4
+    """A socket address whose length is behind the next argument, a pointer to u32."""
+    COUNTED = 5
+    """As many items of `size` bytes as the next argument says."""
+    RETURNED = 6
+    """As many items of `size` bytes as the result says."""
+    MESSAGE = 7
+    """A struct msghdr of 56 bytes, and what it points to (records.IOVEC, NAME, CONTROL)."""
+    SETS = 8
+    """The three fd_sets of select, in this argument and the next two, each as many whole u64 as
+    arg0 descriptors need, at most 128 bytes. Captured when the call begins and when it returns."""
+
+
+class CaptureFlag(IntFlag):
+    """Added to a capture's form."""
+
+    OUTPUT = 0x80
+    """Written by the kernel: read only when the call did not fail."""
+    ENTRY = 0x40
+    """Read when the call begins instead of when it returns."""
+
+
+CALL_TRAITS = np.dtype(
+    [
+        ("descriptor", "u1"),  # argument that is the first descriptor, NO_ARGUMENT: none
+        ("second", "u1"),  # and the second
+        ("flags", "u1"),  # CallFlag
+        ("reserved", "u1"),
+        ("capture", [("argument", "u1"), ("form", "u1"), ("size", "<u2")], (3,)),  # form NONE: unused
+    ]
+)
+"""What the probes need to know of a system call; an array of CALL_LIMIT, by number. Memory is read
+when the call returns: by then the kernel has brought it in, and a fault cannot hide it."""
 
 
 Slots = NDArray[np.void]

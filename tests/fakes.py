@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from uringtrace.tracer.record import CQE_F_MORE, OPERATION, Batch, Kind
-from uringtrace.tracer.source import Context, File, Losses, Ring
+from uringtrace.tracer.record import CQE_F_MORE, FIRST_CALL, OPERATION, Batch, Kind
+from uringtrace.tracer.records import Records, only_operations
+from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
 from uringtrace.tracer.statistics import Counters, accumulate, empty_counters, operation_traits
+from uringtrace.tracer.syscalls.numbers import system_call_names
 
 _OPERATIONS = """
 NOP READV WRITEV FSYNC READ_FIXED WRITE_FIXED POLL_ADD POLL_REMOVE SYNC_FILE_RANGE SENDMSG RECVMSG TIMEOUT
@@ -23,7 +25,11 @@ RECV_ZC EPOLL_WAIT READV_FIXED WRITEV_FIXED PIPE
 OPERATION_NAMES = dict(enumerate(_OPERATIONS.split()))
 """enum io_uring_op of Linux 6.18."""
 
-OPCODES = {name: opcode for opcode, name in OPERATION_NAMES.items()}
+CALL_NAMES = {FIRST_CALL + number: name for number, name in system_call_names("x86_64").items()}
+ALL_NAMES = OPERATION_NAMES | CALL_NAMES
+"""What the context of a real capture has."""
+
+OPCODES = {name: opcode for opcode, name in ALL_NAMES.items()}
 
 _SETUP_FLAGS = """
 IOPOLL SQPOLL SQ_AFF CQSIZE CLAMP ATTACH_WQ R_DISABLED SUBMIT_ALL COOP_TASKRUN TASKRUN_FLAG SQE128 CQE32
@@ -44,7 +50,7 @@ def context(**changes: object) -> Context:
         "command": (),
         "started_ns": STARTED_NS,
         "started_unix_ns": STARTED_UNIX_NS,
-        "operation_names": OPERATION_NAMES,
+        "operation_names": ALL_NAMES,
         "setup_flag_names": SETUP_FLAG_NAMES,
         "probes": ("io_uring_submit_req", "io_uring_complete"),
     }
@@ -70,6 +76,20 @@ def row(
     for name, value in {**values, **fields}.items():
         batch[name] = value
     return batch
+
+
+def call(
+    name: str,
+    *arguments: int,
+    after_ns: int = 1_000_000,
+    took_ns: int = 12_000,
+    **fields: object,
+) -> Batch:
+    """A batch of one system call that returned; `arguments` are its arg0, arg1, …"""
+    words = {f"arg{number}": value & 2**64 - 1 for number, value in enumerate(arguments)}
+    return row(
+        name, after_ns=after_ns, took_ns=took_ns, **{"ring": 0, "user_data": 0, "fd": -1, **words, **fields}
+    )
 
 
 def rows(*batches: Batch) -> Batch:
@@ -99,12 +119,15 @@ def multishot_rows(operation: str, results: Sequence[int], **fields: object) -> 
 
 @dataclass
 class FakeSource:
-    """A `Source` that yields the given batches once."""
+    """A `Source` that yields the given batches, or records, once."""
 
-    parts: Sequence[Batch]
+    parts: Sequence[Batch | Records]
     context: Context = field(default_factory=context)
     rings: tuple[Ring, ...] = ()
     files: Mapping[int, File] = field(default_factory=dict)
+    threads: Mapping[int, Thread] = field(default_factory=dict)
+    interests: tuple[Interest, ...] = ()
+    open_sockets: tuple[OpenSocket, ...] = ()
     losses: Losses = field(default_factory=Losses)
     ended_ns: int = STARTED_NS + 10_000_000_000
     child_status: int | None = None
@@ -112,10 +135,13 @@ class FakeSource:
     problems: tuple[str, ...] = ()
 
     def batches(self) -> Iterator[Batch]:
+        return (records.operations for records in self.records())
+
+    def records(self) -> Iterator[Records]:
         for part in self.parts:
             if self.stopped:
                 return
-            yield part
+            yield part if isinstance(part, Records) else only_operations(part)
 
     def stop(self) -> None:
         self.stopped = True

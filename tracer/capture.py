@@ -36,9 +36,10 @@ from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
 from uringtrace.tracer.procfs import process_rings
 from uringtrace.tracer.record import UNKNOWN_OPCODE, Batch
+from uringtrace.tracer.records import Records, only_operations
 from uringtrace.tracer.rings import join_rings, rings_from_table
-from uringtrace.tracer.source import Context, File, Losses, Ring
-from uringtrace.tracer.statistics import COUNTERS, Counters
+from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
+from uringtrace.tracer.statistics import COUNTERS, Counters, empty_counters
 from uringtrace.tracer.target import Target
 
 RING_BYTES = 64 << 20
@@ -66,6 +67,9 @@ class _Capture:
         self._finished = False
         self._launched: Launched | None = None
         self._files: dict[int, File] = {}
+        self._threads: dict[int, Thread] = {}
+        self._interests: tuple[Interest, ...] = ()
+        self._open_sockets: tuple[OpenSocket, ...] = ()
         self._listed: dict[tuple[int, int | None], Ring] = {}
         self.ended_ns = 0
 
@@ -151,6 +155,18 @@ class _Capture:
         return self._files
 
     @property
+    def threads(self) -> Mapping[int, Thread]:
+        return self._threads
+
+    @property
+    def interests(self) -> tuple[Interest, ...]:
+        return self._interests
+
+    @property
+    def open_sockets(self) -> tuple[OpenSocket, ...]:
+        return self._open_sockets
+
+    @property
     def rings(self) -> tuple[Ring, ...]:
         self._list_rings()
         return join_rings(rings_from_table(self._ring_table), self._listed.values())
@@ -231,10 +247,10 @@ class CountingCapture(_Capture):
         return True
 
     def counters(self) -> Counters:
-        """Totals per opcode since the start, shape (256,); row 255: unknown to the kernel."""
+        """Totals per opcode since the start, shape (OPCODES,)."""
         cpus = self._program.cpus
         words = self._totals.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
-        result = np.zeros(UNKNOWN_OPCODE + 1, COUNTERS)
+        result = empty_counters()
         rows = words.shape[1] - 1
         per_opcode = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(COUNTERS)
         per_opcode["max_ns"] = self._totals["max_ns"].reshape(cpus, -1).max(axis=0)
@@ -257,7 +273,11 @@ class StreamingCapture(_Capture):
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the target ends or `stop` is called; empty ones when idle."""
-        return (decode(chunk) for chunk in self.chunks())
+        return (records.operations for records in self.records())
+
+    def records(self) -> Iterator[Records]:
+        """Yield everything that was observed; see `batches`."""
+        return (only_operations(decode(chunk)) for chunk in self.chunks())
 
     def chunks(self) -> Iterator[Slots]:
         """The same as slots, undecoded, for whoever stores them."""

@@ -1,10 +1,12 @@
 """The records that flow through everything: numpy structured dtypes and their codes.
 
 `OPERATION` is the batch dtype every source yields and every sink takes. One row is
-one completion of an operation (one CQE), or one of the special kinds in `Kind`.
-An operation is identified by `(ring, submitted_ns)`: submissions to one ring are
-serialised by its lock, so no two share a timestamp. All times are CLOCK_MONOTONIC
-nanoseconds. A value that was not observed is 0 where the table below says so.
+one completion of an io_uring operation (one CQE), one system call, or one of the
+special kinds in `Kind`. An io_uring operation is identified by `(ring, submitted_ns)`:
+submissions to one ring are serialised by its lock, so no two share a timestamp. A
+system call has ring 0 and is identified by `(tid, submitted_ns)`. All times are
+CLOCK_MONOTONIC nanoseconds. A value that was not observed is 0 where the table below
+says so.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ class Kind(IntEnum):
     """A CQE that another ring's MSG_RING posted here: no operation of this ring."""
     SILENT = 4
     """An operation that ended without a CQE (IOSQE_CQE_SKIP_SUCCESS). When and with
-    what result is not observable: `completed_ns` is when that was noticed, `result` 0."""
+    what result is not observable: `completed_ns` is when that was noticed, `result` 0.
+    Of system calls: one that does not return, as exit_group."""
     UNFINISHED = 5
-    """Still in flight when the capture ended: `completed_ns` is the end of the capture."""
+    """Still in flight when the capture ended: `completed_ns` is the end of the capture.
+    A system call whose thread ended in it: `completed_ns` is the end of the thread."""
 
 
 class Path(IntFlag):
@@ -52,6 +56,21 @@ class Path(IntFlag):
     them this CQE belongs to cannot be told."""
 
 
+class Wake(IntEnum):
+    """What made a thread runnable that slept in a system call, the last time it did."""
+
+    NONE = 0
+    """It did not sleep, or that was not seen."""
+    TIMER = 1
+    """A high-resolution timer that expired."""
+    NETWORK = 2
+    """Work of the network's receive softirq: data, a connection or its end arrived."""
+    THREAD = 3
+    """A thread: `waker`, inside the call `waker_opcode` where it is a target's."""
+    INTERRUPT = 4
+    """Another interrupt or softirq."""
+
+
 CQE_F_BUFFER = 1 << 0
 CQE_F_MORE = 1 << 1
 CQE_F_SOCK_NONEMPTY = 1 << 2
@@ -67,6 +86,10 @@ SQE_BUFFER_SELECT = 1 << 5
 SQE_CQE_SKIP_SUCCESS = 1 << 6
 
 UNKNOWN_OPCODE = 255
+FIRST_CALL = 256
+"""Opcodes of system calls: this plus the call's number on the running architecture."""
+OPCODES = FIRST_CALL + 1024
+"""Every opcode is below. The last one stands for all system calls beyond."""
 
 OPERATION = np.dtype(
     [
@@ -81,7 +104,7 @@ OPERATION = np.dtype(
         ("ring", "<u4"),  # number of the ring in this capture, from 1
         ("tgid", "<u4"),  # process and thread that submitted (the SQPOLL thread for SQPOLL)
         ("tid", "<u4"),
-        ("result", "<i4"),
+        ("result", "<i8"),
         ("cqe_flags", "<u4"),
         ("fd", "<i4"),  # descriptor, or index when SQE_FIXED_FILE is set
         ("file", "<u4"),  # key into the capture's files; 0: not known
@@ -93,17 +116,42 @@ OPERATION = np.dtype(
         ("buf_index", "<u2"),
         ("personality", "<u2"),
         ("chain_position", "<u2"),  # 0: first, or not linked
-        ("opcode", "u1"),  # enum io_uring_op of the running kernel; 255: not known
+        ("opcode", "<u2"),  # enum io_uring_op of the running kernel; 255: not known; see FIRST_CALL
         ("kind", "u1"),
         ("path", "u1"),
         ("sqe_flags", "u1"),
-        ("has_arguments", "?"),  # the SQE fields were captured
+        ("has_arguments", "?"),  # the SQE fields, or the call's arguments, were captured
+        ("result_file", "<u4"),  # file of the new descriptor that `result` is; 0: not known
+        # The rest is of system calls only. `fd` and `file` are those of the first descriptor argument.
+        ("arg0", "<u8"),
+        ("arg1", "<u8"),
+        ("arg2", "<u8"),
+        ("arg3", "<u8"),
+        ("arg4", "<u8"),
+        ("arg5", "<u8"),
+        ("second_file", "<u4"),  # file of the second descriptor argument
+        ("slept", "?"),  # the thread gave up its processor to wait
+        ("wake", "u1"),  # Wake
+        ("wakes", "<u2"),  # how often it was woken in the call; 65535 or more: 65535
+        ("waker", "<u4"),  # thread that woke it; 0: none, or not a thread
+        ("waker_opcode", "<u2"),  # the waker's system call; 0: none, or not known
+        ("waker_file", "<u4"),  # file of that call's first descriptor
+        ("waker_argument", "<u8"),  # that call's first argument
+        ("woken_ns", "<u8"),
+        ("woke", "<u4"),  # the thread that this call woke, the last of `woke_count`; 0: none
+        ("woke_count", "<u2"),
     ]
 )
-"""One row per completion; packed, little endian, 121 bytes."""
+"""One row per completion or system call; packed, little endian."""
 
 Batch = NDArray[np.void]
 """One-dimensional array of dtype `OPERATION`, in the order of the ring buffer."""
+
+
+def is_call(batch: Batch) -> NDArray[np.bool_]:
+    """Rows that are system calls, shape (n,); the others are io_uring's."""
+    mask: NDArray[np.bool_] = batch["opcode"] >= FIRST_CALL
+    return mask
 
 
 def latency_ns(batch: Batch) -> NDArray[np.uint64]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from uringtrace.tracer.record import Batch
+from uringtrace.tracer.records import Records
 from uringtrace.tracer.statistics import Counters
 
 
@@ -52,6 +53,73 @@ class File:
     """As shown between <>: `TCP 127.0.0.1:80->127.0.0.1:4000`, `/var/lib/x.db`, `pipe:[12]`."""
     device: int
     inode: int
+    socket: Socket | None = None
+    """Where it is a socket: sockets are told apart by their inode, which the kernel does not reuse
+    while it counts to 2**32; several numbers with one inode are one socket before and after it
+    got its addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """The addresses of a socket when it was seen. None means not observed or not applicable."""
+
+    family: str
+    """`inet`, `inet6`, `unix`, or `family N`."""
+    protocol: str
+    """`tcp`, `udp`, `unix`, or `protocol N`."""
+    local: str | None
+    """`127.0.0.1:80`, `[::1]:80`, `/run/x.sock`, `@abstract`."""
+    remote: str | None
+    listening: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of the target."""
+
+    tid: int
+    tgid: int
+    name: str | None
+    """Its comm; None when it was gone before it could be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """One entry of an epoll instance's interest list when the capture began (proc_pid_fdinfo(5))."""
+
+    tgid: int
+    epoll_fd: int
+    fd: int
+    events: int
+    data: int
+    inode: int
+    """Of the descriptor's file; 0 when the kernel does not print it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """A connected or listening socket that was open when the capture began."""
+
+    tgid: int
+    fd: int
+    inode: int
+    socket: Socket
+    upper_layer: UpperLayer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpperLayer:
+    """The upper-layer protocol of a TCP socket. None means not observed."""
+
+    name: str
+    """`tls`, `mptcp`, …"""
+    version: str | None = None
+    """`1.2`, `1.3`"""
+    cipher: str | None = None
+    """`AES-GCM-128`, …"""
+    transmit: str | None = None
+    """`software`, `offload`, `none`: who encrypts."""
+    receive: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +150,8 @@ class Context:
     started_unix_ns: int
     """CLOCK_REALTIME at the same moment."""
     operation_names: Mapping[int, str]
-    """opcode → name without IORING_OP_, from the kernel's BTF."""
+    """opcode → name: of io_uring in capitals without IORING_OP_, from the kernel's BTF; of a
+    system call, from FIRST_CALL on, in small letters as the manual has it."""
     setup_flag_names: Mapping[int, str]
     """bit value → name without IORING_SETUP_, from the kernel's headers or BTF."""
     probes: tuple[str, ...]
@@ -113,12 +182,35 @@ class FilesAndFacts(Facts, Protocol):
     @property
     def files(self) -> Mapping[int, File]: ...
 
+    @property
+    def threads(self) -> Mapping[int, Thread]:
+        """Thread id → thread, of all that were met."""
+        ...
+
+    @property
+    def interests(self) -> tuple[Interest, ...]:
+        """What the target's epoll instances waited for when the capture began."""
+        ...
+
+    @property
+    def open_sockets(self) -> tuple[OpenSocket, ...]:
+        """Sockets that were connected or listening when the capture began, and those of which the
+        kernel was asked later (kTLS); the last entry for an inode counts."""
+        ...
+
 
 class Source(FilesAndFacts, Protocol):
     """A stream of batches with the facts that explain them."""
 
     def batches(self) -> Iterator[Batch]:
-        """Yield batches until the source ends; an empty batch marks an idle drain."""
+        """Yield batches until the source ends; an empty batch marks an idle drain.
+
+        The operations of `records`, of which only one of the two may be used.
+        """
+        ...
+
+    def records(self) -> Iterator[Records]:
+        """Yield everything that was observed, until the source ends."""
         ...
 
 

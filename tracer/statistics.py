@@ -17,8 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.probes.layout import BYTE_OPERATIONS
-from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, Batch, Kind, Path, latency_ns
+from uringtrace.probes.layout import BYTE_CALLS, BYTE_OPERATIONS
+from uringtrace.tracer.record import (
+    CQE_F_MORE,
+    CQE_F_NOTIF,
+    FIRST_CALL,
+    OPCODES,
+    Batch,
+    Kind,
+    Path,
+    latency_ns,
+)
 
 SUBBUCKET_BITS = 4
 SUBBUCKETS = 1 << SUBBUCKET_BITS
@@ -42,7 +51,8 @@ COUNTERS = np.dtype(
         ("inline", "<u8"),  # path of each completion; the three add up to `completions`
         ("poll", "<u8"),
         ("io_wq", "<u8"),
-        ("reserved", "<u8", (3,)),
+        ("slept", "<u8"),  # system calls in which the thread slept
+        ("reserved", "<u8", (2,)),
         ("histogram", "<u8", (BUCKETS,)),
     ]
 )
@@ -50,16 +60,13 @@ COUNTERS = np.dtype(
 
 Counters = NDArray[np.void]
 
-OPCODES = 256
-"""Rows of a complete `Counters` array: every value an opcode can have."""
-
 ZERO_COPY_OPERATIONS = frozenset({"SEND_ZC", "SENDMSG_ZC"})
 """Operations that post a second CQE with CQE_F_NOTIF when the buffer is free again."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationTraits:
-    """What the counting rules need to know of each opcode; arrays of bool, shape (256,)."""
+    """What the counting rules need to know of each opcode; arrays of bool, shape (OPCODES,)."""
 
     moves_bytes: NDArray[np.bool_]
     zero_copy: NDArray[np.bool_]
@@ -70,7 +77,7 @@ def operation_traits(operation_names: Mapping[int, str]) -> OperationTraits:
     moves_bytes = np.zeros(OPCODES, bool)
     zero_copy = np.zeros(OPCODES, bool)
     for opcode, name in operation_names.items():
-        moves_bytes[opcode] = name in BYTE_OPERATIONS
+        moves_bytes[opcode] = name in BYTE_OPERATIONS or name in BYTE_CALLS
         zero_copy[opcode] = name in ZERO_COPY_OPERATIONS
     return OperationTraits(moves_bytes, zero_copy)
 
@@ -148,10 +155,10 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
     - COMPLETION rows: `completions`, `errors` and `bytes`, except that a zero-copy
       notification counts in `notifications` only. Without CQE_F_MORE the operation
       has `ended`; for a zero-copy operation that is at its notification.
-    - Latency: operations with one CQE and the first CQE of a zero-copy operation.
-      A multishot operation has none.
-    - Path: each completion counts in exactly one of `io_wq`, `poll` and `inline`, in
-      this order of precedence.
+    - Latency: operations with one CQE and the first CQE of a zero-copy operation, where
+      the submission was seen. A multishot operation has none.
+    - Path: each completion of io_uring counts in exactly one of `io_wq`, `poll` and
+      `inline`, in this order of precedence. System calls count in `slept` or not.
     - SILENT rows count in `silent`. UNTRACKED and MESSAGE rows belong to no operation.
     - `submitted` is what has ended, plus SILENT and UNFINISHED rows: equal to the
       kernel's own count once the source has ended and reported what was in flight.
@@ -166,7 +173,8 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
     result = batch["result"]
     ended = completed & ~more
     silent = kind == Kind.SILENT
-    timed = completion & ~multishot(batch, traits)
+    timed = completion & ~multishot(batch, traits) & (batch["submitted_ns"] != 0)
+    asked = opcode < FIRST_CALL
     io_wq = batch["path"] & Path.IO_WQ != 0
     poll = (batch["path"] & Path.POLL != 0) & ~io_wq
 
@@ -177,9 +185,10 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
         "notifications": notification,
         "silent": silent,
         "timed": timed,
-        "io_wq": completion & io_wq,
-        "poll": completion & poll,
-        "inline": completion & ~io_wq & ~poll,
+        "io_wq": completion & io_wq & asked,
+        "poll": completion & poll & asked,
+        "inline": completion & ~io_wq & ~poll & asked,
+        "slept": completion & batch["slept"],
         "submitted": ended | silent | (kind == Kind.UNFINISHED),
     }
     for name, mask in counted.items():

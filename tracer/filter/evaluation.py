@@ -31,7 +31,15 @@ from uringtrace.tracer.filter.syntax import (
     RowIs,
 )
 from uringtrace.tracer.filter.words import PATHS
-from uringtrace.tracer.record import CQE_F_NOTIF, SQE_FIXED_FILE, Batch, Kind, Path, duration_ns
+from uringtrace.tracer.record import (
+    CQE_F_NOTIF,
+    OPCODES,
+    SQE_FIXED_FILE,
+    Batch,
+    Kind,
+    Path,
+    duration_ns,
+)
 from uringtrace.tracer.statistics import multishot, operation_traits
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -78,7 +86,7 @@ def _any_of(column: NDArray[np.generic], values: tuple[int, ...]) -> Mask:
 
 
 def _by_opcode(chosen: list[int], batch: Batch) -> Mask:
-    table = np.zeros(256, bool)
+    table = np.zeros(OPCODES, bool)
     table[chosen] = True
     mask: Mask = table[batch["opcode"]]
     return mask

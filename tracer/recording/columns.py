@@ -66,7 +66,7 @@ COLUMNS = (
     _named("operation"),
     _named("kind"),
     _named("path"),
-    _seen_unless("result", "INTEGER", Kind.SILENT, Kind.UNFINISHED),
+    _seen_unless("result", "BIGINT", Kind.SILENT, Kind.UNFINISHED),
     _named("error"),
     _plain("user_data", "UBIGINT"),
     _plain("ring", "INTEGER"),
@@ -78,7 +78,7 @@ COLUMNS = (
     _unless_zero("previous_ns", "BIGINT"),
     _unless_zero("chain", "BIGINT"),
     Column("chain_position", "USMALLINT", "CASE WHEN {chain} <> 0 THEN {chain_position} END"),
-    Column("opcode", "UTINYINT", f"NULLIF({{opcode}}, {UNKNOWN_OPCODE})"),
+    Column("opcode", "USMALLINT", f"NULLIF({{opcode}}, {UNKNOWN_OPCODE})"),
     Column("path_bits", "UTINYINT", "{path}"),
     _plain("cqe_flags", "UINTEGER"),
     _seen_unless("sqe_flags", "UTINYINT", Kind.UNTRACKED, Kind.MESSAGE),
@@ -148,7 +148,7 @@ def _fields(block: Batch) -> Iterable[tuple[str, NDArray[np.generic]]]:
     yield "kind_code", kind
     yield "path_code", np.where(without_submission, np.uint8(0), _PATH_CODES[block["path"]])
     yield "error_code", _ERROR_CODES[np.where((result < 0) & (result > -4096), -result, 0)]
-    yield "operation_code", np.where(opcode == UNKNOWN_OPCODE, 0, opcode + np.uint8(1))
+    yield "operation_code", np.where(opcode == UNKNOWN_OPCODE, 0, opcode + np.uint16(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def select_to_batch() -> str:
         "kind": f"CAST(CASE kind {kinds} END AS UTINYINT)",
         "path": "path_bits",
         "fd": "COALESCE(fd, -1)",
-        "opcode": f"CAST(COALESCE(opcode, {UNKNOWN_OPCODE}) AS UTINYINT)",
+        "opcode": f"CAST(COALESCE(opcode, {UNKNOWN_OPCODE}) AS USMALLINT)",
         "has_arguments": "len IS NOT NULL",
     }
     names = OPERATION.names or ()

@@ -19,7 +19,8 @@ from uringtrace.tracer.recording.converter import segment_batches
 from uringtrace.tracer.recording.journal import open_segment
 from uringtrace.tracer.recording.layout import contents, is_held, part_path, segment_path
 from uringtrace.tracer.recording.metadata import RECORDING, STOPPED, Metadata, read_metadata
-from uringtrace.tracer.source import Context, File, Losses, Ring
+from uringtrace.tracer.records import Records, only_operations
+from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,6 +61,18 @@ class Recording:
     @property
     def files(self) -> Mapping[int, File]:
         return self._metadata.files
+
+    @property
+    def threads(self) -> Mapping[int, Thread]:
+        return {}
+
+    @property
+    def interests(self) -> tuple[Interest, ...]:
+        return ()
+
+    @property
+    def open_sockets(self) -> tuple[OpenSocket, ...]:
+        return ()
 
     @property
     def losses(self) -> Losses:
@@ -103,6 +116,10 @@ class Recording:
                 if batch.size:
                     self._ended_ns = max(self._ended_ns, int(batch["completed_ns"].max()))
                 yield batch
+
+    def records(self) -> Iterator[Records]:
+        """The same with all that was observed beside the operations."""
+        return (only_operations(batch) for batch in self.batches())
 
     @cached_property
     def _connection(self) -> DuckDBPyConnection:

@@ -1,0 +1,1 @@
+"""What is known of system calls before one is seen: numbers, classes, signatures."""

@@ -1,0 +1,58 @@
+"""What the probes need to know of each system call, made from the signatures.
+
+Invariants: an argument is read at most once; what must be read when the call begins comes
+first, because the kernel side keeps one capture from there on (probes/bpf/memory.h).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uringtrace.probes.layout import BYTE_CALLS
+from uringtrace.probes.slots import CALL_LIMIT, CALL_TRAITS, NO_ARGUMENT, CallFlag, Capture, CaptureFlag
+from uringtrace.tracer.syscalls.numbers import system_call_names
+from uringtrace.tracer.syscalls.signature import Reading, Result, Signature, ValueForm
+from uringtrace.tracer.syscalls.signatures import signature_of
+
+DESCRIPTORS = (ValueForm.DESCRIPTOR, ValueForm.DIRECTORY)
+"""Forms of the arguments whose file is looked up."""
+
+_RESULT_FLAGS = {
+    Result.DESCRIPTOR: CallFlag.RESULT_IS_DESCRIPTOR,
+    Result.NOTHING: CallFlag.NO_RETURN,
+    Result.THREAD: CallFlag.BEGINS_THREAD,
+}
+
+
+def call_traits(machine: str) -> NDArray[np.void]:
+    """Dtype `CALL_TRAITS`, shape (CALL_LIMIT,), by the numbers of `machine` (as `uname -m` has it).
+
+    A number without a call has no descriptor and no captures.
+    """
+    traits = np.zeros(CALL_LIMIT, CALL_TRAITS)
+    traits["descriptor"] = traits["second"] = NO_ARGUMENT
+    for number, name in system_call_names(machine).items():
+        signature = signature_of(name)
+        row = traits[number]
+        for field, argument in zip(("descriptor", "second"), descriptor_arguments(signature), strict=False):
+            row[field] = argument
+        flags = _RESULT_FLAGS.get(signature.result, CallFlag(0))
+        row["flags"] = flags | (CallFlag.MOVES_BYTES if name in BYTE_CALLS else CallFlag(0))
+        for place, (argument, reading) in enumerate(_readings(signature)):
+            row["capture"][place] = argument, reading.capture | reading.flags, reading.size
+    return traits
+
+
+def descriptor_arguments(signature: Signature) -> list[int]:
+    """Which arguments are descriptors, in order."""
+    return [number for number, each in enumerate(signature.parameters) if each.form in DESCRIPTORS]
+
+
+def _readings(signature: Signature) -> list[tuple[int, Reading]]:
+    found = [(number, each.reading) for number, each in enumerate(signature.parameters) if each.reading]
+    return sorted(found, key=lambda item: not _kept(item[1]))
+
+
+def _kept(reading: Reading) -> bool:
+    return reading.capture == Capture.SETS or bool(reading.flags & CaptureFlag.ENTRY)

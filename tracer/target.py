@@ -14,6 +14,8 @@ class Target:
     everything: bool = False
     follow: bool = False
     """Include children that the target forks after the start."""
+    inner_pids: tuple[tuple[int, int], ...] = ()
+    """Of those of `pids` that were named by a pid further in: the pid here, and that one."""
 
     def __str__(self) -> str:
         if self.everything:
@@ -21,4 +23,5 @@ class Target:
         if self.command:
             return " ".join(self.command)
         noun = "process" if len(self.pids) == 1 else "processes"
-        return f"{noun} {', '.join(map(str, self.pids))}"
+        inner = {here: f" ({pid} in its pid namespace)" for here, pid in self.inner_pids}
+        return f"{noun} {', '.join(f'{pid}{inner.get(pid, str())}' for pid in self.pids)}"

@@ -8,21 +8,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import OPERATION_NAMES, multishot_rows, row, rows
+from tests.fakes import ALL_NAMES, OPCODES, OPERATION_NAMES, call, multishot_rows, row, rows
 from uringtrace.tracer.arguments import uses_descriptor
-from uringtrace.tracer.filter import evaluate, parse
+from uringtrace.tracer.filter import Condition, evaluate, parse
 from uringtrace.tracer.filter.syntax import (
     And,
+    CallClass,
     Compare,
     DescriptorIs,
     Differs,
     ErrorIs,
+    EveryOperation,
+    InterfaceIs,
     Not,
     OperationIs,
     Or,
     PathIs,
+    WakeIs,
 )
-from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, OPERATION, SQE_FIXED_FILE, Kind, Path
+from uringtrace.tracer.record import (
+    CQE_F_MORE,
+    CQE_F_NOTIF,
+    FIRST_CALL,
+    OPERATION,
+    SQE_FIXED_FILE,
+    Batch,
+    Kind,
+    Path,
+    Wake,
+)
+from uringtrace.tracer.records import only_operations
+from uringtrace.tracer.syscalls.classes import CLASSES
 
 SAMPLE = rows(
     row("READ", fd=3, result=100, took_ns=2_000_000),  # 0
@@ -35,6 +51,25 @@ SAMPLE = rows(
     row("RECV", kind=Kind.UNFINISHED, fd=7, took_ns=10**10, path=Path.POLL),  # 7
     multishot_rows("ACCEPT", [5, -22], fd=8, user_data=0xFF),  # 8, 9: one per ms
 )
+
+CALLS = rows(
+    row("READ", fd=3, result=100),  # 0: io_uring's
+    call("read", 3, 0x7F00, 100, fd=3, result=100, slept=True, wake=Wake.THREAD, waker=4300),  # 1
+    call("futex", 0x7F00, 129, result=1, woke=4244),  # 2
+    call("epoll_wait", 4, 0x7F00, 64, fd=4, result=-4, slept=True, wake=Wake.TIMER, took_ns=10**9),  # 3
+    call("accept4", 5, fd=5, result=-512, slept=True),  # 4: what woke it was not seen
+    call("recvfrom", 6, fd=6, kind=Kind.UNFINISHED, submitted_ns=0),  # 5
+    call("openat", -100, fd=-100, result=7, slept=True, wake=Wake.NETWORK),  # 6
+    call("exit_group", 0, kind=Kind.SILENT),  # 7
+    row("", kind=Kind.UNTRACKED, submitted_ns=0, result=-4),  # 8
+    call("mmap", result=-(2**40)),  # 9: no error, though negative
+)
+
+
+def chosen_rows(text: str, batch: Batch) -> list[int]:
+    mask = evaluate(parse(text), only_operations(batch), ALL_NAMES, {})
+    assert (mask.shape, mask.dtype) == (batch.shape, bool)
+    return np.flatnonzero(mask).tolist()
 
 
 @pytest.mark.parametrize(
@@ -70,13 +105,70 @@ SAMPLE = rows(
     ],
 )
 def test_which_rows_a_filter_chooses(text: str, chosen: list[int]) -> None:
-    assert np.flatnonzero(evaluate(parse(text), SAMPLE, OPERATION_NAMES)).tolist() == chosen
+    assert chosen_rows(text, SAMPLE) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("read", [0, 1]),
+        ("trace=READ,FUTEX", [0, 1, 2]),
+        ("IORING_OP_READ", [0]),
+        ("op=read and interface=syscall", [1]),
+        ("trace=io_uring", [0]),
+        ("interface=io_uring", [0, 8]),
+        ("interface!=io_uring", [1, 2, 3, 4, 5, 6, 7, 9]),
+        ("trace=syscall", [1, 2, 3, 4, 5, 6, 7, 9]),
+        ("trace=%network", [4, 5]),
+        ("trace=%NETWORK,io_uring", [0, 4, 5]),
+        ("trace=!%network", [0, 1, 2, 3, 6, 7, 9]),
+        ("%desc,futex", [1, 2, 3, 6, 9]),
+        ("all", [0, 1, 2, 3, 4, 5, 6, 7, 9]),
+        ("none", []),
+        ("trace=!none", [0, 1, 2, 3, 4, 5, 6, 7, 9]),
+        ("trace=none,futex", [2]),
+        ("trace=!futex", [0, 1, 3, 4, 5, 6, 7, 9]),
+        ("trace=/^(read|recv)", [1, 5]),
+        ("(trace=/poll_.*t$) and error", [3]),
+        ("re*", [0, 1, 5]),
+        ("?openat,?no_such_call", [6]),
+        ("fd=3", [0, 1]),
+        ("fd!=3", [3, 4, 5, 6]),
+        ("path=inline", [0]),
+        ("path!=poll", [0]),
+        ("ring=5", [0, 8]),
+        ("ring!=5", []),
+        ("user_data!=1", [0, 8]),
+        ("slept", [1, 3, 4, 6]),
+        ("wake=timer,network", [3, 6]),
+        ("wake!=timer", [1, 6]),
+        ("waker=4300", [1]),
+        ("woke=4244", [2]),
+        ("woke!=4244", []),
+        ("error", [3, 4, 8]),
+        ("error=EINTR", [3, 8]),
+        ("error=ERESTARTSYS", [4]),
+        ("result=ERESTARTSYS", [4]),
+        ("result<-4095", [9]),
+        ("latency>=1s", [3]),
+        ("unfinished", [5]),
+        ("silent", [7]),
+    ],
+)
+def test_which_rows_of_both_interfaces_a_filter_chooses(text: str, chosen: list[int]) -> None:
+    assert chosen_rows(text, CALLS) == chosen
 
 
 def test_an_empty_batch_gives_an_empty_mask() -> None:
-    mask = evaluate(parse("op=READ and (fd=3 or error)"), np.zeros(0, OPERATION), OPERATION_NAMES)
-    assert mask.shape == (0,)
-    assert mask.dtype == bool
+    assert chosen_rows("op=READ and (fd=3 or error) or peer=unix or file=/x", np.zeros(0, OPERATION)) == []
+
+
+def test_a_condition_serves_batch_after_batch() -> None:
+    condition = Condition(parse("op=READ or slept"), ALL_NAMES)
+    assert condition.holds(only_operations(CALLS), {}).tolist() == [
+        True, True, False, True, True, False, True, False, False, False,
+    ]  # fmt: skip
+    assert condition.holds(only_operations(SAMPLE[:3]), {}).tolist() == [True, True, False]
 
 
 def holds(tree: object, one: np.void) -> bool:
@@ -109,28 +201,39 @@ def took(one: np.void) -> int | None:
 def speaks(tree: object, one: np.void) -> bool:
     operation = one["kind"] not in (Kind.UNTRACKED, Kind.MESSAGE)
     match tree:
-        case OperationIs() | PathIs():
+        case OperationIs():
             return operation
+        case PathIs():
+            return operation and one["opcode"] < FIRST_CALL
         case DescriptorIs():
+            if one["opcode"] >= FIRST_CALL:
+                return operation and one["fd"] != -1
             return operation and uses_descriptor(OPERATION_NAMES.get(int(one["opcode"]), "?"))
+        case WakeIs():
+            return bool(one["wake"])
         case ErrorIs():
-            return posted(one) and one["result"] < 0
+            return posted(one) and -4095 <= one["result"] < 0
+        case Compare("ring" | "user_data"):
+            return bool(one["opcode"] < FIRST_CALL)
         case Compare("result"):
             return posted(one)
         case Compare("latency"):
             return took(one) is not None
         case Compare("pid"):
             return bool(one["tgid"])
-        case Compare("tid"):
-            return bool(one["tid"])
+        case Compare("tid" | "waker" as name):
+            return bool(one[name])
     return True
 
 
 def says(tree: object, one: np.void) -> bool:
     match tree:
-        case OperationIs(names):
-            name = OPERATION_NAMES.get(int(one["opcode"]), "")
-            return any(fnmatchcase(name, each.text) for each in names)
+        case OperationIs(operations):
+            return any(means(each, one) for each in operations)
+        case InterfaceIs(interfaces):
+            return ("syscall" if one["opcode"] >= FIRST_CALL else "io_uring") in interfaces
+        case WakeIs(wakes):
+            return Wake(one["wake"]).name.lower() in wakes
         case DescriptorIs(descriptors):
             direct = bool(one["sqe_flags"] & SQE_FIXED_FILE)
             return any((each.number, each.direct) == (one["fd"], direct) for each in descriptors)
@@ -152,14 +255,27 @@ def says(tree: object, one: np.void) -> bool:
             return bool(compare(number, values[0]))
     match tree.name:
         case "error":
-            return posted(one) and one["result"] < 0
+            return posted(one) and -4095 <= one["result"] < 0
+        case "slept":
+            return bool(one["slept"])
         case "multishot":
-            name = OPERATION_NAMES.get(int(one["opcode"]), "")
+            name = ALL_NAMES.get(int(one["opcode"]), "")
             repeats = one["sequence"] or one["cqe_flags"] & CQE_F_MORE
             return bool(one["kind"] == Kind.COMPLETION and name != "SEND_ZC" and repeats)
         case "untracked" | "unfinished" | "silent" as kind:
             return bool(one["kind"] == Kind[kind.upper()])
     raise AssertionError(tree)
+
+
+def means(operations: object, one: np.void) -> bool:
+    call = bool(one["opcode"] >= FIRST_CALL)
+    name = ALL_NAMES.get(int(one["opcode"]))
+    match operations:
+        case EveryOperation(interface):
+            return name is not None and interface in (None, "syscall" if call else "io_uring")
+        case CallClass(of):
+            return call and name in CLASSES[of]
+    return name is not None and fnmatchcase(name.upper(), operations.text)
 
 
 TERMS = st.sampled_from(
@@ -168,6 +284,17 @@ TERMS = st.sampled_from(
         "op=RECV,SEND_ZC",
         "op!=READ",
         "op=S*",
+        "trace=%network,read",
+        "trace=!syscall",
+        "io_uring,futex",
+        "all",
+        "interface=syscall",
+        "interface!=syscall",
+        "slept",
+        "wake=timer,thread",
+        "wake!=timer",
+        "waker=2",
+        "waker!=2",
         "fd=3",
         "fd=fixed:3,4",
         "fd!=3",
@@ -207,7 +334,9 @@ FILTERS = st.recursive(
 )
 ROW = st.fixed_dictionaries(
     {
-        "opcode": st.sampled_from([22, 27, 45, 47, 200, 255]),
+        "opcode": st.sampled_from(
+            [22, 27, 45, 47, 200, 255, OPCODES["read"], OPCODES["futex"], OPCODES["recvmsg"]]
+        ),
         "kind": st.sampled_from(list(Kind)),
         "fd": st.sampled_from([-1, 3, 4]),
         "sqe_flags": st.sampled_from([0, SQE_FIXED_FILE, 4]),
@@ -222,6 +351,9 @@ ROW = st.fixed_dictionaries(
         "tid": st.integers(0, 2),
         "ring": st.integers(0, 3),
         "user_data": st.sampled_from([0, 2**64 - 1]),
+        "slept": st.booleans(),
+        "wake": st.sampled_from(list(Wake)),
+        "waker": st.integers(0, 2),
     }
 )
 
@@ -230,4 +362,5 @@ ROW = st.fixed_dictionaries(
 def test_columns_and_single_rows_agree(text: str, fields: list[dict[str, int]]) -> None:
     batch = rows(*[row("", **each) for each in fields])
     tree = parse(text)
-    assert evaluate(tree, batch, OPERATION_NAMES).tolist() == [holds(tree, one) for one in batch]
+    mask = evaluate(tree, only_operations(batch), ALL_NAMES, {})
+    assert mask.tolist() == [holds(tree, one) for one in batch]

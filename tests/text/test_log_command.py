@@ -72,8 +72,17 @@ def test_when_nothing_was_seen_words_say_so(
     streaming(FakeSource([]))
     run("log", ME)
     err = capsys.readouterr().err
+    assert "no operation was seen, and no io_uring ring" in err
+    streaming(FakeSource([]))
+    run("log", "--interface=io_uring", ME)
+    err = capsys.readouterr().err
     assert "no ring in the target yet: waiting" in err
     assert "no io_uring operation was seen, and no io_uring ring" in err
+    streaming(FakeSource([]))
+    run("log", "--interface=syscall", ME)
+    err = capsys.readouterr().err
+    assert " ring" not in err
+    assert "no system call was seen; lost 0" in err
 
 
 def test_json_is_one_object_per_line_in_a_frame(

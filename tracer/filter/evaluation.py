@@ -1,4 +1,4 @@
-"""Filters on batches: one boolean per row, by operations on whole columns.
+"""Filters on records: one boolean per row, by operations on whole columns.
 
 Each term has rows it speaks of (a descriptor filter speaks of no TIMEOUT) and
 among those the rows for which it holds. `fd!=3` is: has a descriptor, another one;
@@ -9,59 +9,175 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.arguments import uses_descriptor
+from uringtrace.tracer.filter.files import FileTest, Mask, address_test, name_test, rows_given
 from uringtrace.tracer.filter.operations import opcodes
 from uringtrace.tracer.filter.syntax import (
+    AddressIs,
     And,
     Compare,
     DescriptorIs,
     Differs,
     ErrorIs,
     Expression,
+    FileIs,
+    InterfaceIs,
     ListTerm,
     Not,
     OperationIs,
     Or,
     PathIs,
     RowIs,
+    WakeIs,
 )
-from uringtrace.tracer.filter.words import PATHS
+from uringtrace.tracer.filter.words import PATHS, WAKES
 from uringtrace.tracer.record import (
     CQE_F_NOTIF,
+    FIRST_CALL,
     OPCODES,
     SQE_FIXED_FILE,
     Batch,
     Kind,
     Path,
+    Wake,
     duration_ns,
+    is_call,
 )
+from uringtrace.tracer.records import Records
+from uringtrace.tracer.source import File
 from uringtrace.tracer.statistics import multishot, operation_traits
 
-Mask: TypeAlias = NDArray[np.bool_]
+MAX_ERRNO = 4095
+"""Results down to minus this are errors, include/linux/err.h; a call's may be other negative numbers."""
 
 
-def evaluate(expression: Expression, batch: Batch, operation_names: Mapping[int, str]) -> Mask:
-    """The rows for which `expression` holds, shape (n,), bool."""
-    match expression:
-        case And(operands):
-            return reduce(np.logical_and, (evaluate(operand, batch, operation_names) for operand in operands))
-        case Or(operands):
-            return reduce(np.logical_or, (evaluate(operand, batch, operation_names) for operand in operands))
-        case Not(operand):
-            return ~evaluate(operand, batch, operation_names)
-        case Differs(term):
-            known, holds = _term(term, batch, operation_names)
-            return known & ~holds
-        case RowIs(name):
-            return _property(name, batch, operation_names)
-        case _:
-            known, holds = _term(expression, batch, operation_names)
-            return known & holds
+def evaluate(
+    expression: Expression,
+    records: Records,
+    operation_names: Mapping[int, str],
+    files: Mapping[int, File],
+) -> Mask:
+    """The rows for which `expression` holds, shape (n,), bool. For one drain; see `Condition`."""
+    return Condition(expression, operation_names).holds(records, files)
+
+
+class Condition:
+    """An expression for the records of one source; keeps what it found out of names and files."""
+
+    def __init__(self, expression: Expression, operation_names: Mapping[int, str]) -> None:
+        self._expression = expression
+        self._names = operation_names
+        self._traits = operation_traits(operation_names)
+        without = [
+            opcode
+            for opcode, name in operation_names.items()
+            if opcode < FIRST_CALL and not uses_descriptor(name)
+        ]
+        self._without_descriptor = _table(without)
+        self._opcodes: dict[OperationIs, Mask] = {}
+        self._file_tests: dict[FileIs | AddressIs, FileTest] = {}
+
+    def holds(self, records: Records, files: Mapping[int, File]) -> Mask:
+        """The rows for which the expression holds, shape (n,), bool; `files` are the source's of now."""
+        return self._holds(self._expression, records, files)
+
+    def _holds(self, expression: Expression, records: Records, files: Mapping[int, File]) -> Mask:
+        match expression:
+            case And(operands):
+                return reduce(np.logical_and, (self._holds(each, records, files) for each in operands))
+            case Or(operands):
+                return reduce(np.logical_or, (self._holds(each, records, files) for each in operands))
+            case Not(operand):
+                return ~self._holds(operand, records, files)
+            case Differs(term):
+                known, holds = self._term(term, records, files)
+                return known & ~holds
+            case RowIs(name):
+                return self._property(name, records.operations)
+            case _:
+                known, holds = self._term(expression, records, files)
+                return known & holds
+
+    def _term(self, term: ListTerm, records: Records, files: Mapping[int, File]) -> tuple[Mask, Mask]:
+        """The rows the term speaks of, and the rows that are as it says."""
+        batch = records.operations
+        match term:
+            case OperationIs():
+                return _is_operation(batch), self._table_of(term)[batch["opcode"]]
+            case InterfaceIs(interfaces):
+                calls = is_call(batch)
+                chosen = {True: "syscall" in interfaces, False: "io_uring" in interfaces}
+                return np.ones(batch.shape, bool), np.where(calls, chosen[True], chosen[False])
+            case DescriptorIs(descriptors):
+                direct = batch["sqe_flags"] & SQE_FIXED_FILE != 0
+                holds = np.zeros(batch.shape, bool)
+                for descriptor in descriptors:
+                    holds |= (batch["fd"] == descriptor.number) & (direct == descriptor.direct)
+                return self._has_descriptor(batch), holds
+            case FileIs(names):
+                known, holds = self._file_test(term).rows(batch, files)
+                given = rows_given(records, names)
+                return known | given, holds | given
+            case AddressIs():
+                return self._file_test(term).rows(batch, files)
+            case PathIs(paths):
+                known = _is_operation(batch) & ~is_call(batch)
+                return known, reduce(np.logical_or, (_on_path(path, batch) for path in paths))
+            case WakeIs(wakes):
+                wake = batch["wake"]
+                return wake != Wake.NONE, _any_of(wake, tuple(int(WAKES[name]) for name in wakes))
+            case ErrorIs(numbers):
+                return _failed(batch), _any_of(batch["result"], tuple(-number for number in numbers))
+            case Compare(name, operator, values):
+                known, column = _number(name, batch)
+                return known, _compare(column, operator, values)
+
+    def _table_of(self, term: OperationIs) -> Mask:
+        table = self._opcodes.get(term)
+        if table is None:
+            table = self._opcodes[term] = _table(opcodes(term.operations, self._names))
+        return table
+
+    def _file_test(self, term: FileIs | AddressIs) -> FileTest:
+        test = self._file_tests.get(term)
+        if test is None:
+            made = name_test(term) if isinstance(term, FileIs) else address_test(term)
+            test = self._file_tests[term] = made
+        return test
+
+    def _has_descriptor(self, batch: Batch) -> Mask:
+        calls = is_call(batch)
+        mask: Mask = np.where(calls, batch["fd"] != -1, ~self._without_descriptor[batch["opcode"]])
+        return mask & _is_operation(batch)
+
+    def _property(self, name: str, batch: Batch) -> Mask:
+        kind = batch["kind"]
+        mask: Mask
+        match name:
+            case "error":
+                mask = _failed(batch)
+            case "slept":
+                mask = batch["slept"].copy()
+            case "multishot":
+                mask = multishot(batch, self._traits)
+            case "notification":
+                mask = (kind == Kind.COMPLETION) & (batch["cqe_flags"] & CQE_F_NOTIF != 0)
+            case "linked":
+                mask = batch["chain"] != 0
+            case _:
+                mask = kind == Kind[name.upper()]
+        return mask
+
+
+def _table(chosen: list[int]) -> Mask:
+    """Which opcodes are among the chosen, shape (OPCODES,)."""
+    table = np.zeros(OPCODES, bool)
+    table[chosen] = True
+    return table
 
 
 def has_result(batch: Batch) -> Mask:
@@ -69,6 +185,12 @@ def has_result(batch: Batch) -> Mask:
     kind = batch["kind"]
     posted = (kind != Kind.SILENT) & (kind != Kind.UNFINISHED)
     mask: Mask = posted & (batch["cqe_flags"] & CQE_F_NOTIF == 0)
+    return mask
+
+
+def _failed(batch: Batch) -> Mask:
+    result = batch["result"]
+    mask: Mask = has_result(batch) & (result < 0) & (result >= -MAX_ERRNO)
     return mask
 
 
@@ -85,36 +207,6 @@ def _any_of(column: NDArray[np.generic], values: tuple[int, ...]) -> Mask:
     return mask
 
 
-def _by_opcode(chosen: list[int], batch: Batch) -> Mask:
-    table = np.zeros(OPCODES, bool)
-    table[chosen] = True
-    mask: Mask = table[batch["opcode"]]
-    return mask
-
-
-def _term(term: ListTerm, batch: Batch, operation_names: Mapping[int, str]) -> tuple[Mask, Mask]:
-    """The rows the term speaks of, and the rows that are as it says."""
-    match term:
-        case OperationIs(names):
-            return _is_operation(batch), _by_opcode(opcodes(names, operation_names), batch)
-        case DescriptorIs(descriptors):
-            without = [code for code, name in operation_names.items() if not uses_descriptor(name)]
-            known = _is_operation(batch) & ~_by_opcode(without, batch)
-            direct = batch["sqe_flags"] & SQE_FIXED_FILE != 0
-            holds = np.zeros(batch.shape, bool)
-            for descriptor in descriptors:
-                holds |= (batch["fd"] == descriptor.number) & (direct == descriptor.direct)
-            return known, holds
-        case PathIs(paths):
-            return _is_operation(batch), reduce(np.logical_or, (_on_path(path, batch) for path in paths))
-        case ErrorIs(numbers):
-            result = batch["result"]
-            return has_result(batch) & (result < 0), _any_of(result, tuple(-number for number in numbers))
-        case Compare(name, operator, values):
-            known, column = _number(name, batch)
-            return known, _compare(column, operator, values)
-
-
 def _on_path(name: str, batch: Batch) -> Mask:
     path = batch["path"]
     if name == "inline":
@@ -124,6 +216,10 @@ def _on_path(name: str, batch: Batch) -> Mask:
     return mask
 
 
+_ABSENT_WHERE_ZERO = {"pid": "tgid", "tid": "tid", "waker": "waker", "woke": "woke"}
+"""Numbers that no row really has as 0, and their columns."""
+
+
 def _number(name: str, batch: Batch) -> tuple[Mask, NDArray[np.generic]]:
     """Where the number is known, and its column."""
     if name == "latency":
@@ -131,10 +227,10 @@ def _number(name: str, batch: Batch) -> tuple[Mask, NDArray[np.generic]]:
         return known, duration
     if name == "result":
         return has_result(batch), batch["result"]
-    if name in ("pid", "tid"):
-        column = batch["tgid" if name == "pid" else "tid"]
+    if name in _ABSENT_WHERE_ZERO:
+        column = batch[_ABSENT_WHERE_ZERO[name]]
         return column != 0, column
-    return np.ones(batch.shape, bool), batch[name]
+    return ~is_call(batch), batch[name]
 
 
 def _compare(column: NDArray[np.generic], operator: str, values: tuple[int, ...]) -> Mask:
@@ -142,21 +238,4 @@ def _compare(column: NDArray[np.generic], operator: str, values: tuple[int, ...]
         return _any_of(column, values)
     comparison = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[operator]
     mask: Mask = comparison(column, values[0])
-    return mask
-
-
-def _property(name: str, batch: Batch, operation_names: Mapping[int, str]) -> Mask:
-    kind = batch["kind"]
-    mask: Mask
-    match name:
-        case "error":
-            mask = has_result(batch) & (batch["result"] < 0)
-        case "multishot":
-            mask = multishot(batch, operation_traits(operation_names))
-        case "notification":
-            mask = (kind == Kind.COMPLETION) & (batch["cqe_flags"] & CQE_F_NOTIF != 0)
-        case "linked":
-            mask = batch["chain"] != 0
-        case _:
-            mask = kind == Kind[name.upper()]
     return mask

@@ -10,46 +10,61 @@ Raises `FilterError` that marks the wrong word.
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from uringtrace.errors import FilterError
+from uringtrace.tracer.filter.addresses import address_pattern
 from uringtrace.tracer.filter.lexer import Token, tokens
+from uringtrace.tracer.filter.operations import read_operations
 from uringtrace.tracer.filter.syntax import (
+    AddressIs,
     And,
     Compare,
-    Descriptor,
     DescriptorIs,
     Differs,
     ErrorIs,
     Expression,
+    FileIs,
+    InterfaceIs,
     ListTerm,
     Not,
     OperationIs,
     OperationName,
+    Operations,
     Or,
     PathIs,
     RowIs,
+    WakeIs,
+)
+from uringtrace.tracer.filter.values import (
+    descriptor,
+    did_you_mean,
+    error_number,
+    interface,
+    number,
+    path,
+    wake,
 )
 from uringtrace.tracer.filter.words import (
     CONNECTIVES,
-    LATENCY_UNITS,
+    EXAMPLES,
     LIST_WORDS,
     NUMBERS,
     OPERATION_WORDS,
-    PATHS,
     PROPERTIES,
     SPELLING_HINTS,
     STRACE_HINTS,
     WORDS,
 )
+from uringtrace.tracer.filter.wrong_value import WrongValue
+from uringtrace.tracer.syscalls.classes import CLASSES
+
+Value = TypeVar("Value")
 
 _DEPTH = 100
 """Nesting beyond this is refused, so that no text exhausts the stack."""
-
-_DIGITS = 40
-"""More than any duration needs, and fewer than int() refuses to read."""
 
 
 def parse(expression: str) -> Expression:
@@ -57,18 +72,12 @@ def parse(expression: str) -> Expression:
     return _Parser(expression).whole()
 
 
-def parse_all(expressions: Sequence[str]) -> Expression | None:
+def parse_all(expressions: Sequence[str], *more: Expression) -> Expression | None:
     """Several expressions at once: all must hold. None when there are none."""
-    parsed = tuple(parse(expression) for expression in expressions)
+    parsed = (*map(parse, expressions), *more)
     if len(parsed) > 1:
         return And(parsed)
     return parsed[0] if parsed else None
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A sentence with the nearest known words, or an empty one."""
-    near = get_close_matches(word, known, n=2, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 class _Parser:
@@ -153,17 +162,18 @@ class _Parser:
         if word.text in PROPERTIES and operator.text != ",":
             return RowIs(word.text)
         if word.text in WORDS:
-            raise self._error(
-                f"{word.text} needs a value", word, f"for example: {word.text}={_example(word.text)}"
-            )
+            way_out = f"for example: {_example(word.text)}"
+            if word.text in CLASSES:
+                way_out += f"; strace's class is %{word.text}"
+            raise self._error(f"{word.text} needs a value", word, way_out)
         if word.text in SPELLING_HINTS:
             raise self._error(f"unknown word {word.text!r}", word, SPELLING_HINTS[word.text])
         self._next -= 1
-        return OperationIs(tuple(self._operation(value, bare=True) for value in self._values()))
+        return OperationIs(self._operations(self._values(), bare=True))
 
     def _comparison(self, word: Token, operator: Token) -> Expression:
         if word.text in STRACE_HINTS:
-            message = f"strace's {word.text}= does not apply to io_uring operations"
+            message = f"strace's {word.text}= does not apply here"
             raise self._error(message, word, STRACE_HINTS[word.text])
         if word.text not in (*LIST_WORDS, *NUMBERS):
             if word.text in PROPERTIES:
@@ -173,9 +183,7 @@ class _Parser:
             way_out = did_you_mean(word.text, WORDS) or f"known words: {', '.join(WORDS)}"
             raise self._error(f"unknown word {word.text!r}", word, way_out)
         if word.text in LIST_WORDS and operator.text not in ("=", "!="):
-            raise self._error(
-                f"{word.text} takes = or !=", operator, f"write {word.text}={_example(word.text)}"
-            )
+            raise self._error(f"{word.text} takes = or !=", operator, f"write {_example(word.text)}")
         differs = operator.text == "!="
         if operator.text == "=" and self._take_if("!"):
             differs = True
@@ -198,88 +206,41 @@ class _Parser:
 
     def _list_term(self, word: Token, operator: str, values: list[Token]) -> ListTerm:
         if word.text in OPERATION_WORDS:
-            return OperationIs(tuple(self._operation(value, bare=False) for value in values))
-        if word.text == "fd":
-            return DescriptorIs(tuple(self._descriptor(value) for value in values))
-        if word.text == "path":
-            return PathIs(tuple(self._path(value) for value in values))
-        if word.text == "error":
-            return ErrorIs(tuple(self._error_number(value) for value in values))
-        numbers = tuple(self._number(word.text, value) for value in values)
-        return Compare(word.text, operator, numbers)
+            return OperationIs(self._operations(values, bare=False))
+        match word.text:
+            case "interface":
+                return InterfaceIs(self._read(values, interface))
+            case "fd":
+                return DescriptorIs(self._read(values, descriptor))
+            case "file":
+                return FileIs(tuple(value.text for value in values))
+            case "peer" | "local":
+                return AddressIs(word.text, self._read(values, address_pattern))
+            case "path":
+                return PathIs(self._read(values, path))
+            case "wake":
+                return WakeIs(self._read(values, wake))
+            case "error":
+                return ErrorIs(self._read(values, error_number))
+        return Compare(word.text, operator, self._read(values, partial(number, word.text)))
 
-    def _operation(self, value: Token, *, bare: bool) -> OperationName:
-        if value.text.startswith(("%", "/", "@")):
-            raise self._error(
-                f"strace's {value.text[0]} classes are not known here",
-                value,
-                "write op=SEND,RECV or a pattern: op=SEND*",
-            )
-        name = value.text.upper().removeprefix("IORING_OP_")
-        return OperationName(name, self._expression, value.position, value.length, bare)
+    def _operations(self, values: list[Token], *, bare: bool) -> tuple[Operations, ...]:
+        def read(token: Token) -> tuple[Operations, ...]:
+            place = OperationName("", self._expression, token.position, token.length, bare)
+            return self._marked(token, lambda text: read_operations(text, place))
 
-    def _descriptor(self, value: Token) -> Descriptor:
-        number = value.text.removeprefix("fixed:")
-        direct = number != value.text
-        if not (number.isdecimal() and number.isascii() and len(number) <= 10 and int(number) < 2**31):
-            raise self._error(f"{value.text!r} is not a descriptor", value, "write fd=3 or fd=fixed:3")
-        return Descriptor(int(number), direct)
+        return tuple(operations for token in values for operations in read(token))
 
-    def _path(self, value: Token) -> str:
-        name = value.text.replace("_", "-")
-        if name not in PATHS:
-            way_out = did_you_mean(name, tuple(PATHS)) or f"paths: {', '.join(PATHS)}"
-            raise self._error(f"unknown path {value.text!r}", value, way_out)
-        return name
+    def _read(self, values: list[Token], reader: Callable[[str], Value]) -> tuple[Value, ...]:
+        return tuple(self._marked(value, reader) for value in values)
 
-    def _error_number(self, value: Token) -> int:
-        number = _ERRORS.get(value.text.upper())
-        if number is None:
-            way_out = did_you_mean(value.text.upper(), tuple(_ERRORS)) or "for example: error=EAGAIN"
-            raise self._error(f"unknown error {value.text!r}", value, way_out)
-        return number
-
-    def _number(self, word: str, value: Token) -> int:
-        if word == "latency":
-            return self._latency(value)
-        if word == "result" and value.text.upper() in _ERRORS:
-            return -_ERRORS[value.text.upper()]
+    def _marked(self, token: Token, reader: Callable[[str], Value]) -> Value:
+        """What `reader` makes of the token, or its complaint at the token's place."""
         try:
-            number = int(value.text, 0)
-        except ValueError:
-            raise self._error(f"{value.text!r} is not a number", value, f"for example: {word}=1") from None
-        lowest, highest = NUMBERS[word]
-        if not lowest <= number <= highest:
-            raise self._error(
-                f"{word} is never {value.text}", value, f"it lies between {lowest} and {highest}"
-            )
-        return number
-
-    def _latency(self, value: Token) -> int:
-        digits = value.text.rstrip("nuµms")
-        unit = value.text[len(digits) :]
-        try:
-            if len(digits) > _DIGITS or not digits.isascii() or not digits.replace(".", "", 1).isdecimal():
-                raise ValueError(digits)
-            scale = LATENCY_UNITS[unit]
-        except (ValueError, KeyError):
-            message = f"{value.text!r} is not a duration"
-            raise self._error(
-                message, value, f"a number and one of {', '.join(LATENCY_UNITS)}: 1.5ms"
-            ) from None
-        whole, _, fraction = digits.partition(".")
-        # On integers, since 0.1ms must not become 99999 ns.
-        nanoseconds = int(whole or "0") * scale + int(fraction or "0") * scale // int(
-            "1" + "0" * len(fraction)
-        )
-        if nanoseconds > NUMBERS["latency"][1]:
-            raise self._error("no latency is that long", value)
-        return nanoseconds
-
-
-_ERRORS = {name: number for number, name in errno.errorcode.items()} | {"EWOULDBLOCK": errno.EWOULDBLOCK}
+            return reader(token.text)
+        except WrongValue as wrong:
+            raise self._error(wrong.message, token, wrong.way_out) from None
 
 
 def _example(word: str) -> str:
-    examples = {"path": "io-wq", "latency": "1ms", "user_data": "0x2a", "fd": "3"}
-    return "READ" if word in OPERATION_WORDS else examples.get(word, "1")
+    return f"{word}={EXAMPLES.get(word, '1')}"

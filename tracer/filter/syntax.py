@@ -6,8 +6,11 @@ source knows which there are; everything else is checked and converted by the pa
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from uringtrace.tracer.filter.addresses import AddressPattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,35 @@ class OperationName:
     length: int
     bare: bool
     """Written without `op=`, so that it may be a mistyped word as well."""
+    io_uring_only: bool = False
+    """Written with IORING_OP_; otherwise it stands for both interfaces."""
+    optional: bool = False
+    """Written with strace's `?`: there need not be such an operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallClass:
+    """The system calls of one of strace's classes, named without its `%`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallExpression:
+    """The system calls in whose name the regular expression is found."""
+
+    expression: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EveryOperation:
+    """All operations of one interface, or of both where that is None."""
+
+    interface: str | None
+
+
+Operations: TypeAlias = OperationName | CallClass | CallExpression | EveryOperation
+"""What one word in a list of operations stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +64,16 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class OperationIs:
-    names: tuple[OperationName, ...]
+    """Any of these; none where there is nothing in it."""
+
+    operations: tuple[Operations, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceIs:
+    """Any of `words.INTERFACES`."""
+
+    interfaces: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +82,33 @@ class DescriptorIs:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIs:
+    """A file of the row has one of these names, or the call was given it as a path."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressIs:
+    """A socket of the row has an address that fits any of the patterns."""
+
+    word: str
+    """`peer` or `local`."""
+    patterns: tuple[AddressPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PathIs:
     """Any of the paths, by the words of `words.PATHS`."""
 
     paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WakeIs:
+    """The thread slept in the call and was woken by any of `words.WAKES`."""
+
+    wakes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +139,7 @@ class Compare:
 class Differs:
     """The row has what the term speaks of, and the term does not hold: `fd!=3`."""
 
-    term: OperationIs | DescriptorIs | PathIs | ErrorIs | Compare
+    term: ListTerm
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +157,9 @@ class Or:
     operands: tuple[Expression, ...]
 
 
-ListTerm: TypeAlias = OperationIs | DescriptorIs | PathIs | ErrorIs | Compare
+ListTerm: TypeAlias = (
+    OperationIs | InterfaceIs | DescriptorIs | FileIs | AddressIs | PathIs | WakeIs | ErrorIs | Compare
+)
 """What a word with `=` and a list stands for, and what `!=` turns round."""
 
 Expression: TypeAlias = ListTerm | RowIs | Differs | Not | And | Or

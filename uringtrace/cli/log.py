@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
+from os import uname
+from os.path import realpath
 from threading import Event
 from typing import TYPE_CHECKING, TextIO
 
-from uringtrace.cli.counting import start_line
+from uringtrace.cli.counting import add_duration_argument, start_line
 from uringtrace.cli.fresh_output import fresh_output
 from uringtrace.cli.output import notice
 from uringtrace.cli.signals import pass_on, stopping_on_signals
@@ -18,17 +20,18 @@ from uringtrace.cli.target_options import add_target_arguments, recording_from, 
 from uringtrace.errors import UsageError
 
 if TYPE_CHECKING:
+    from uringtrace.tracer.capture import StreamingCapture
     from uringtrace.tracer.filter import Expression
-    from uringtrace.tracer.record import Batch
+    from uringtrace.tracer.records import Records
     from uringtrace.tracer.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A source that was opened; a signal ends its batches."""
+    """A source that was opened; a signal ends its records."""
 
     source: Source
-    batches: Iterator[Batch]
+    records: Iterator[Records]
     child_status: Callable[[], int | None]
 
 
@@ -39,6 +42,7 @@ class LogCommand:
     epilog = """examples:
   uringtrace log 4711                            everything that completes
   uringtrace log -e 'op=READ and latency>1ms' 4711
+  uringtrace log -e trace=%network,io_uring -e peer=10.0.0.0/8 4711
   uringtrace log -Z -tt -- ./server              only what fails, with times
   uringtrace log -o '|gzip > log.gz' night       a recording, compressed
 filters: docs/filters.md, JSON: docs/json.md"""
@@ -53,6 +57,14 @@ filters: docs/filters.md, JSON: docs/json.md"""
             default=[],
             metavar="EXPR",
             help="only what fits; all -e must hold",
+        )
+        add(
+            "-P",
+            "--trace-path",
+            action="append",
+            default=[],
+            metavar="PATH",
+            help="only what concerns this file; several: any of them",
         )
         result = parser.add_mutually_exclusive_group()
         result.add_argument("-z", "--successful", action="store_true", help="only results that are no error")
@@ -80,6 +92,7 @@ filters: docs/filters.md, JSON: docs/json.md"""
             metavar="N",
             help="at most N characters between < and >",
         )
+        add_duration_argument(parser)
         add("-o", "--output", metavar="FILE", help="write to FILE, or to a command: -o '|CMD'")
         add("--force", action="store_true", help="overwrite FILE")
         add("--json", action="store_true", help="one JSON object per operation")
@@ -104,12 +117,22 @@ def whole_number(text: str) -> int:
 
 def expression_from(arguments: argparse.Namespace) -> Expression | None:
     """All conditions of the command line as one; raises `FilterError` and `UsageError`."""
-    from uringtrace.tracer.filter import parse_all
+    from uringtrace.tracer.filter import FileIs, parse_all
 
     if arguments.clock > 3:
         raise UsageError("-t can be given three times at most", "-ttt shows unix time")
-    by_result = ["result>=0"] if arguments.successful else ["error"] if arguments.failed else []
-    return parse_all([*arguments.filter, *by_result])
+    if "" in arguments.trace_path:
+        raise UsageError("-P needs a path", "for example: -P /etc/hosts")
+    texts = list(arguments.filter)
+    if arguments.interface != "all":
+        texts.append(f"interface={arguments.interface}")
+    if arguments.successful:
+        texts.append("result>=0 or result<-4095")
+    if arguments.failed:
+        texts.append("error")
+    # A call is given the path as the user may have written it; a descriptor has the real one.
+    paths = tuple(dict.fromkeys(each for path in arguments.trace_path for each in (path, realpath(path))))
+    return parse_all(texts, *([FileIs(paths)] if paths else []))
 
 
 @contextmanager
@@ -128,9 +151,9 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
         if expression is not None:
             check_operations(expression, recording.context.operation_names)
         stopped = Event()
-        batches = takewhile(lambda _: not stopped.is_set(), recording.batches())
+        within = completed_within(recording.records(), recording, arguments.duration)
         with stopping_on_signals(stopped.set):
-            yield Stream(recording, batches, lambda: None)
+            yield Stream(recording, takewhile(lambda _: not stopped.is_set(), within), lambda: None)
         for problem in recording.problems:
             notice(problem)
         return
@@ -143,17 +166,44 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
     with stopping_on_signals(capture.stop), capture:
         if not arguments.quiet:
             notice(start_line("logging", str(target)))
-            if target.pids and not capture.rings:
+            if target.pids and arguments.interface == "io_uring" and not capture.rings:
                 notice("no ring in the target yet: waiting for one")
-        yield Stream(capture, capture.batches(), lambda: capture.child_status)
+        records = stopped_after(capture.records(), capture, arguments.duration)
+        yield Stream(capture, records, lambda: capture.child_status)
+
+
+def completed_within(records: Iterator[Records], source: Source, duration: float | None) -> Iterator[Records]:
+    """Of a recording: what completed in its first `duration` seconds."""
+    if duration is None:
+        yield from records
+        return
+    end_ns = source.context.started_ns + round(duration * 1e9)
+    for part in records:
+        within = part.operations["completed_ns"] <= end_ns
+        if within.size and not within.any():
+            return
+        yield part.select(within)
+
+
+def stopped_after(
+    records: Iterator[Records], capture: StreamingCapture, duration: float | None
+) -> Iterator[Records]:
+    """Stop a capture when it has taken `duration` seconds; what it still hands over follows."""
+    for part in records:
+        yield part
+        if duration is not None and capture.ended_ns >= capture.context.started_ns + round(duration * 1e9):
+            capture.stop()
 
 
 def kernel_operation_names() -> Mapping[int, str]:
-    """The running kernel's operations; raises `CapabilityError` where it has no BTF."""
+    """The running kernel's operations and calls; raises `CapabilityError` where it has no BTF."""
     from uringtrace.probes.btf import Btf
     from uringtrace.probes.layout import read_layout
+    from uringtrace.tracer.record import FIRST_CALL
+    from uringtrace.tracer.syscalls.numbers import system_call_names
 
-    return read_layout(Btf.of_kernel()).operation_names
+    calls = {FIRST_CALL + number: name for number, name in system_call_names(uname().machine).items()}
+    return {**read_layout(Btf.of_kernel()).operation_names, **calls}
 
 
 def write_log(
@@ -161,38 +211,40 @@ def write_log(
 ) -> None:
     """Write what passes the filter until the source ends, then say what was lost.
 
-    The filter works on whole batches; only rows that are written become objects.
+    The filter works on whole drains; only rows that are written become objects. Both
+    interfaces come out in one order, that of completion.
     """
-    from uringtrace.tracer.filter import evaluate
+    from uringtrace.tracer.filter import Condition
     from uringtrace.ui.text.operation_json import end_json, start_json
 
     source = stream.source
     context = source.context
     render = renderer(source, arguments)
+    condition = None if expression is None else Condition(expression, context.operation_names)
     if arguments.json:
         print(start_json(context), file=output, flush=True)
     seen = shown = 0
-    for batch in stream.batches:
-        chosen = batch if expression is None else batch[evaluate(expression, batch, context.operation_names)]
-        seen += batch.size
-        shown += chosen.size
-        if chosen.size:
-            output.write("\n".join(render(chosen)) + "\n")
+    for records in stream.records:
+        chosen = records if condition is None else records.select(condition.holds(records, source.files))
+        seen += records.operations.size
+        shown += chosen.operations.size
+        if chosen.operations.size:
+            output.write("\n".join(render(chosen.sorted_by_completion())) + "\n")
             output.flush()
     losses = source.losses
     if arguments.json:
         print(end_json(losses, source.ended_ns), file=output, flush=True)
     if not arguments.quiet or losses.total_lost or losses.untracked:
-        notice(ending(source, seen, shown))
+        notice(ending(source, arguments.interface, seen, shown))
 
 
-def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Batch], list[str]]:
-    """The function that turns a batch into lines, as the options ask for."""
+def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records], list[str]]:
+    """The function that turns records into lines, as the options ask for."""
     if arguments.json:
         from uringtrace.ui.text.operation_json import OperationJson
 
         objects = OperationJson(source.context.operation_names)
-        return lambda batch: objects.lines(batch, source.files)
+        return lambda records: objects.lines(records.operations, source.files)
     from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
 
     style = TimeStyle.RELATIVE if arguments.relative else TimeStyle("t" * arguments.clock)
@@ -203,17 +255,18 @@ def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Batch],
         durations=arguments.durations,
         limit=arguments.string_limit,
     )
-    return lambda batch: formatter.lines(batch, source.files)
+    return lambda records: formatter.lines(records.operations, source.files)
 
 
-def ending(source: Source, seen: int, shown: int) -> str:
+def ending(source: Source, interface: str, seen: int, shown: int) -> str:
     """The closing notice: how much there was and what is missing from it."""
     from uringtrace.ui.text.style import Style
     from uringtrace.ui.text.summary_table import loss_line
 
     if not seen:
-        rings = "" if source.rings else ", and no io_uring ring"
-        counted = f"{source.context.target}: no io_uring operation was seen{rings}"
+        what = {"io_uring": "io_uring operation", "syscall": "system call"}.get(interface, "operation")
+        rings = "" if source.rings or interface == "syscall" else ", and no io_uring ring"
+        counted = f"{source.context.target}: no {what} was seen{rings}"
     elif shown == seen:
         counted = f"{seen:,} lines"
     else:

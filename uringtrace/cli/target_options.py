@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from uringtrace.errors import RecordingError, TargetError, UsageError
+from uringtrace.cli.output import notice
+from uringtrace.errors import RecordingError, UsageError
+from uringtrace.tracer.namespaces import resolve
 from uringtrace.tracer.target import Target
 
 PROC = Path("/proc")
 
-_FLAGS_FIELD = 6
-"""Of /proc/PID/stat, counted from the one behind the name."""
-_PF_KTHREAD = 0x0020_0000
+INTERFACES = ("all", "io_uring", "syscall")
 
 
 def add_target_arguments(parser: argparse.ArgumentParser, *, recording: bool) -> None:
@@ -43,11 +43,17 @@ def add_target_arguments(parser: argparse.ArgumentParser, *, recording: bool) ->
     )
     group.add_argument("-a", "--all", action="store_true", dest="everything", help="the whole machine")
     group.add_argument("-f", "--follow", action="store_true", help="also the children that the target forks")
+    parser.add_argument(
+        "--interface",
+        choices=INTERFACES,
+        default="all",
+        help="only what is asked for through io_uring, or by system calls (default: all)",
+    )
     parser.set_defaults(command=(), program=parser.prog, reads_recordings=recording)
 
 
 def target_from(arguments: argparse.Namespace, proc: Path = PROC) -> Target:
-    """The target that `arguments` name.
+    """The target that `arguments` name; says on standard error where a number could mean another.
 
     Raises `UsageError` where they name none, several kinds or a recording, and
     `TargetError` where a process does not exist or is but a thread of one.
@@ -58,10 +64,16 @@ def target_from(arguments: argparse.Namespace, proc: Path = PROC) -> Target:
     pids = tuple(dict.fromkeys(process_id(word, arguments) for word in words))
     if not (pids or arguments.command or arguments.everything):
         raise UsageError("nothing to trace was named", usage(arguments))
-    for pid in pids:
-        check_process(pid, proc)
+    resolved = [resolve(pid, proc) for pid in pids]
+    for each in resolved:
+        if each.note:
+            notice(each.note)
     return Target(
-        pids=pids, command=tuple(arguments.command), everything=arguments.everything, follow=arguments.follow
+        pids=tuple(dict.fromkeys(each.pid for each in resolved)),
+        command=tuple(arguments.command),
+        everything=arguments.everything,
+        follow=arguments.follow,
+        inner_pids=tuple((each.pid, each.inner) for each in resolved if each.inner is not None),
     )
 
 
@@ -111,37 +123,6 @@ def process_id(word: str, arguments: argparse.Namespace) -> int:
         return int(word)
     way_out = f"to start a program: {arguments.program} -- {word or 'COMMAND'}"
     raise UsageError(f"{word!r} is not a process id", way_out)
-
-
-def check_process(pid: int, proc: Path) -> None:
-    """Raise `TargetError` unless `pid` is a process that is alive and not the kernel's own.
-
-    /proc/TID answers for a thread as well, though it is not listed; its Tgid then
-    names the process (proc_pid_status(5)).
-    """
-    try:
-        text = (proc / str(pid) / "status").read_text(errors="replace")
-    except OSError:
-        raise TargetError(f"no such process: {pid}") from None
-    status = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-    process = status.get("Tgid", str(pid)).strip()
-    if process != str(pid):
-        name = status.get("Name", "").strip()
-        way_out = f"name the process: -p {process}"
-        raise TargetError(f"{pid} ({name}) is a thread of process {process}", way_out)
-    if status.get("State", "").startswith(("Z", "X")):
-        raise TargetError(f"process {pid} has ended and only waits for its parent")
-    if is_kernel_thread(pid, proc):
-        raise TargetError(f"{pid} ({status.get('Name', '').strip()}) is a kernel thread: it has no rings")
-
-
-def is_kernel_thread(pid: int, proc: Path) -> bool:
-    """Whether the flags of `pid` in proc_pid_stat(5) have PF_KTHREAD (include/linux/sched.h)."""
-    try:
-        fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        return bool(int(fields[_FLAGS_FIELD]) & _PF_KTHREAD)
-    except (OSError, ValueError, IndexError):
-        return False
 
 
 def usage(arguments: argparse.Namespace) -> str:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import table
+from bench.bystander import measure_bystander
 from bench.competitors import competitors
+from bench.epoll import measure_epoll
 from bench.fio import measure_fio
 from bench.launch import Failed
 from bench.nop import measure_nop
@@ -30,7 +32,7 @@ from uringtrace.targets.build import binary
 SCHEMA = 1
 FIO_ROUNDS = 3
 """Rounds of fio for one of the others: its runs are short, and vary more."""
-PARTS = ("nop", "fio", "streaming", "startup")
+PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup")
 
 
 def main() -> int:
@@ -81,6 +83,12 @@ def _measure(
         if part == "fio":
             fio = measure_fio(folder, rounds * FIO_ROUNDS, _progress)
             return fio, table.fio_lines(fio)
+        if part == "epoll":
+            shares = measure_epoll(binary("epoll"), rounds, folder, _progress)
+            return shares, table.epoll_lines(shares, rounds)
+        if part == "bystander":
+            kinds = measure_bystander(binary("calls"), binary("epoll"), rounds, folder, _progress)
+            return kinds, table.bystander_lines(kinds, rounds)
         if part == "streaming":
             streamed = measure_streaming(program, arguments.stream, arguments.batch, folder, _progress)
             return streamed, table.streaming_lines(streamed)
@@ -95,6 +103,8 @@ def _progress(text: str) -> None:
 
 
 def _plain(result: Any) -> Any:
+    if isinstance(result, dict):
+        return {name: _plain(value) for name, value in result.items()}
     if isinstance(result, tuple):
         return [_plain(item) for item in result]
     if is_dataclass(result) and not isinstance(result, type):

@@ -42,10 +42,11 @@ def reason_of(status: int, stderr: str) -> str:
     return lines[-1] if lines else f"exit status {status}"
 
 
-def measured(output: str) -> dict[str, Any]:
-    """The JSON line of `nop`, wherever a tracer's output surrounds it. Raises `Failed`."""
+def measured(output: str, first: str = "operations") -> dict[str, Any]:
+    """The JSON line of `nop`, or the one whose first member has that name, wherever a tracer's
+    output surrounds it. Raises `Failed`."""
     for line in output.splitlines():
-        if line.startswith('{"operations"'):
+        if line.startswith(f'{{"{first}"'):
             values: dict[str, Any] = json.loads(line)
             return values
     raise Failed("the traced program printed nothing")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bench.fio import FioRatio
+from bench.http import CONNECTIONS
 from bench.nop import Row
+from bench.shares import Share
 from bench.startup import Startup
 from bench.streaming import Streaming
 
@@ -44,6 +46,34 @@ def fio_lines(result: FioRatio | str) -> Iterator[str]:
     )
 
 
+def epoll_lines(rows: Sequence[Share], rounds: int) -> Iterator[str]:
+    """Requests per second of the epoll server, and the share that is left of them."""
+    yield f"epoll server, {CONNECTIONS} connections; median of {rounds} interleaved rounds"
+    yield f"{'':<24}{'requests/s':>12}{'share':>8}{'goal':>9}"
+    for row in rows:
+        if row.skipped:
+            yield f"{row.name:<24}  – {row.skipped}"
+            continue
+        goal = "" if row.goal is None else f"≥ {row.goal:.2f}"
+        yield f"{row.name:<24}{row.per_second:>12,.0f}{_number(row.share, 2):>8}{goal:>9}".rstrip()
+
+
+def bystander_lines(kinds: Mapping[str, Sequence[Share]], rounds: int) -> Iterator[str]:
+    """What is left of a bystander's speed, one column per kind of it."""
+    yield f"share of its speed a process keeps beside an idle target; {rounds} rounds"
+    yield f"{'':<32}" + "".join(f"{kind:>8}" for kind in kinds) + f"{'goal':>8}"
+    for rows in zip(*kinds.values(), strict=True):
+        untraced = rows[0].share is None and not rows[0].skipped
+        name = "untraced: ns per call or request" if untraced else rows[0].name
+        values = (_time(row.per_second) if untraced else _number(row.share, 2) for row in rows)
+        skipped = next((row.skipped for row in rows if row.skipped), "")
+        goal = "" if rows[0].goal is None else f"≥ {rows[0].goal:.2f}"
+        line = f"{name:<32}" + (
+            f"  – {skipped}" if skipped else "".join(f"{value:>8}" for value in values) + f"{goal:>8}"
+        )
+        yield line.rstrip()
+
+
 def streaming_lines(result: Streaming | str) -> Iterator[str]:
     """Completeness and memory of a recording at full speed."""
     if isinstance(result, str):
@@ -72,3 +102,7 @@ def startup_lines(result: Startup | str) -> Iterator[str]:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _time(per_second: float | None) -> str:
+    return "–" if not per_second else f"{1e9 / per_second:,.0f}"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from uringtrace.errors import Error, UsageError
 
-NAMES = ("demo", "kinds", "nop")
+NAMES = ("calls", "demo", "epoll", "kinds", "nop")
 """Every target."""
 
 COMPILER_FLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra")

@@ -1,0 +1,52 @@
+"""The programs do the same in every run, so that what differs between tracers is the tracers'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.strace.comparison import Comparison, compare
+from tests.strace.exceptions import CHANGES
+from tests.strace.runs import CONNECTIONS, ECHO_SERVERS, Runs, talk
+
+Program = Callable[[str], Path]
+TWICE = ("first run", "second run")
+
+
+def assert_same(comparison: Comparison) -> None:
+    if comparison.differences:
+        pytest.fail(comparison.report(), pytrace=False)
+
+
+def test_calls_does_the_same_twice(runs: Runs, program: Program) -> None:
+    first, second = (runs.strace(program("calls"), str(runs.work)) for _ in range(2))
+    assert_same(compare(first.calls, second.calls, TWICE, CHANGES))
+
+
+def test_calls_makes_many_different_calls_and_many_that_fail(runs: Runs, program: Program) -> None:
+    calls = runs.strace(program("calls"), str(runs.work)).calls
+    assert len({call.name for call in calls}) >= 150
+    assert len({call.name for call in calls if call.error}) >= 30
+    assert len({call.error for call in calls if call.error}) >= 15
+
+
+@pytest.mark.parametrize("server", ECHO_SERVERS)
+def test_an_echo_server_does_the_same_twice(runs: Runs, program: Program, server: str) -> None:
+    first, second = (runs.strace(program(server), str(CONNECTIONS), client=talk) for _ in range(2))
+    assert_same(compare(first.calls, second.calls, TWICE, {}))
+
+
+def test_the_workers_server_does_what_it_is_for(runs: Runs, program: Program) -> None:
+    """Two worker threads that sleep in futex at the end, woken in turns, and a waker."""
+    output = runs.strace(program("echo_workers"), str(CONNECTIONS), client=talk)
+    threads = list(dict.fromkeys(call.tid for call in output.calls))
+    assert len(threads) == 3
+    for worker in threads[1:]:
+        own = [call for call in output.calls if call.tid == worker]
+        assert [call.name for call in own[-4:]] in (
+            ["recvfrom", "sendto", "write", "futex"],
+            ["recvfrom", "close", "write", "futex"],
+        )
+        assert own[-1].result == "?"

@@ -2,10 +2,13 @@
 # Installs the distribution's packages that `make demo` (argument demo) or `make test`
 # (argument test) needs, only those that are missing. Where that cannot be done (another
 # distribution, no root), names them and goes on: what they are for is left out then.
+# A package's daemon is neither started nor enabled: the tests run their own.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 missing=()
+with_daemon=" nginx redis-server "
+policy=/usr/sbin/policy-rc.d
 
 # need PACKAGE[|OTHER NAME] COMMAND...: the package is missing if the command fails.
 need() {
@@ -30,6 +33,11 @@ if [ "${1:-}" = test ]; then
     need tmux command -v tmux
     need bpftrace command -v bpftrace
     need "bpftool|linux-tools-common" test -x /usr/sbin/bpftool -o -x /usr/bin/bpftool
+    need wrk command -v wrk
+    need nodejs command -v node
+    need nginx test -x /usr/sbin/nginx
+    need redis-server test -x /usr/bin/redis-server
+    need redis-tools command -v redis-benchmark
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -43,14 +51,35 @@ if ! command -v apt-get >/dev/null || { [ ${#as_root[@]} -gt 0 ] && ! "${as_root
     exit 0
 fi
 
+# invoke-rc.d(8): packages ask this policy before they start a daemon; 101 forbids it. An
+# administrator's own policy stays, and decides whether such a package is installed at all.
+forbid_daemons() {
+    if [ ! -e "$policy" ]; then
+        trap '"${as_root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" install -m 755 /dev/stdin "$policy"
+    fi
+    local status=0
+    "$policy" "$1" start >/dev/null 2>&1 || status=$?
+    [ "$status" -eq 101 ]
+}
+
+disable() {
+    "${as_root[@]}" systemctl disable -q "$1" || "${as_root[@]}" update-rc.d "$1" disable || true
+} >/dev/null 2>&1
+
 echo "installing: ${missing[*]}"
 "${as_root[@]}" apt-get update -q || true
 for names in "${missing[@]}"; do
     installed=
     for name in ${names//|/ }; do
+        if [[ $with_daemon == *" $name "* ]] && ! forbid_daemons "$name"; then
+            echo "not installed, since $policy would let its daemon start: $name" >&2
+            continue
+        fi
         if "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
             apt-get install -q -y --no-install-recommends "$name"; then
             installed=$name
+            if [[ $with_daemon == *" $name "* ]]; then disable "$name"; fi
             break
         fi
     done

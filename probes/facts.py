@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import stat
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _FILE, _FORK, _EXIT = 1, 2, 3
 _PROCESS = struct.Struct("<IIII")
-_FILE_FIXED = struct.Struct("<IIQIIHHHHHHBB2x16s16s")
+_FILE_FIXED = struct.Struct("<IIQIIHHHHHHBBBB16s16s")
 _PROTOCOLS = {socket.IPPROTO_TCP: "TCP", socket.IPPROTO_UDP: "UDP"}
+_FAMILIES: Mapping[int, str] = {socket.AF_INET: "inet", socket.AF_INET6: "inet6", socket.AF_UNIX: "unix"}
 _NAMELESS = b"/\0"
 """The name of a dentry that has none, as of a pidfd (fs/dcache.c, d_alloc_anon)."""
 _LISTEN = 10
@@ -25,6 +27,19 @@ class FileFact:
     description: str
     device: int
     inode: int
+    socket: SocketFact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketFact:
+    """What a socket is; the values are those of `uringtrace.tracer.source.Socket`."""
+
+    family: str
+    protocol: str
+    local: str | None
+    remote: str | None
+    listening: bool
+    connected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +84,26 @@ def _parse_file(record: bytes) -> FileFact:
         remote_port,
         truncated,
         state,
+        of_peer,
+        connected,
         local,
         remote,
     ) = _FILE_FIXED.unpack_from(record)
     path = record[_FILE_FIXED.size : _FILE_FIXED.size + path_length]
     if stat.S_ISSOCK(mode):
-        remote_port = socket.ntohs(remote_port)
-        description = _describe_socket(
-            family, socket_type, protocol, state, (local, local_port), (remote, remote_port), path, inode
+        fact = _socket(
+            family,
+            socket_type,
+            protocol,
+            state,
+            (local, local_port),
+            (remote, socket.ntohs(remote_port)),
+            _unix_name(path),
+            bool(of_peer),
+            bool(connected),
         )
-    elif stat.S_ISFIFO(mode):
+        return FileFact(number, describe_socket(fact, inode), device, inode, fact)
+    if stat.S_ISFIFO(mode):
         description = f"pipe:[{inode}]"
     elif path == _NAMELESS:
         description = f"anon_inode:[{inode}]"
@@ -99,30 +124,48 @@ def join_path(names: bytes, truncated: bool) -> str:
     return ("…/" if truncated else "/") + "/".join(parts)
 
 
-def _describe_socket(
+def _socket(
     family: int,
     socket_type: int,
     protocol: int,
     state: int,
     local: tuple[bytes, int],
     remote: tuple[bytes, int],
-    path: bytes,
-    inode: int,
-) -> str:
+    name: str | None,
+    of_peer: bool,
+    connected: bool,
+) -> SocketFact:
+    family_name = _FAMILIES.get(family, f"family {family}")
+    listening = state == _LISTEN and socket_type in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
     if family == socket.AF_UNIX:
-        name = path.rstrip(b"\0")
-        abstract = path[:1] == b"\0"
-        shown = ("@" if abstract else "") + name.strip(b"\0").decode(errors="surrogateescape")
-        return f"UNIX {shown}" if shown else f"UNIX socket:[{inode}]"
+        own, peer = (None, name) if of_peer else (name, None)
+        return SocketFact(family_name, "unix", own, peer, listening, connected)
     if family not in (socket.AF_INET, socket.AF_INET6):
-        return f"socket:[{inode}]"
+        return SocketFact(family_name, f"protocol {protocol}", None, None, False, False)
     protocol_name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
-    version = "v6" if family == socket.AF_INET6 else ""
+    there = _address(family, *remote) if remote[1] else None
     here = _address(family, *local)
-    if remote[1]:
-        return f"{protocol_name}{version} {here}->{_address(family, *remote)}"
-    listening = " listening" if state == _LISTEN and socket_type == socket.SOCK_STREAM else ""
-    return f"{protocol_name}{version} {here}{listening}"
+    return SocketFact(family_name, protocol_name.lower(), here, there, listening and not there, connected)
+
+
+def _unix_name(path: bytes) -> str | None:
+    abstract = path[:1] == b"\0"
+    shown = path.strip(b"\0").decode(errors="surrogateescape")
+    return ("@" if abstract else "") + shown if shown else None
+
+
+def describe_socket(fact: SocketFact, inode: int) -> str:
+    """`TCP 127.0.0.1:80->127.0.0.1:4000`, `UNIX /run/x.sock`, `socket:[12]`."""
+    if fact.family == "unix":
+        own = fact.local or f"socket:[{inode}]"
+        return f"UNIX {own}->{fact.remote}" if fact.remote else f"UNIX {own}"
+    if fact.local is None:
+        return f"socket:[{inode}]"
+    protocol = fact.protocol if fact.protocol.startswith("protocol") else fact.protocol.upper()
+    version = "v6" if fact.family == "inet6" else ""
+    if fact.remote:
+        return f"{protocol}{version} {fact.local}->{fact.remote}"
+    return f"{protocol}{version} {fact.local}{' listening' if fact.listening else ''}"
 
 
 def _address(family: int, address: bytes, port: int) -> str:

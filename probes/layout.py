@@ -103,8 +103,54 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "OFF_FILES_FDT": ((("files_struct", "fdt"),), "descriptors of rings created before attach"),
     "OFF_FDT_FD": ((("fdtable", "fd"),), "descriptors of rings created before attach"),
     "OFF_FDT_MAX": ((("fdtable", "max_fds"),), "descriptors of rings created before attach"),
+    "OFF_CTX_FILE_NODES": (
+        (("io_ring_ctx", "file_table.data.nodes"),),
+        "connections accepted into direct descriptors",
+    ),
+    "OFF_NODE_FILE": ((("io_rsrc_node", "file_ptr"),), "connections accepted into direct descriptors"),
+    "OFF_CTX_FIXED_FILES": (
+        (("io_ring_ctx", "file_table.files"),),
+        "connections accepted into direct descriptors",
+    ),
+    "OFF_UNIX_PEER": ((("unix_sock", "peer"),), "the name of a unix socket's peer"),
+    "OFF_SOCK_SOCKET": ((("sock", "sk_socket"),), "telling a new socket at the address of an old one"),
+    "OFF_SOCKET_INODE": (
+        (("socket_alloc", "vfs_inode"),),
+        "telling a new socket at the address of an old one",
+    ),
 }
 """Constant → paths to try, and what is lost without it."""
+
+ALTERNATIVES = (frozenset({"OFF_CTX_FILE_NODES", "OFF_NODE_FILE"}), frozenset({"OFF_CTX_FIXED_FILES"}))
+"""Ways to the same feature: a kernel that has one of these sets lacks nothing."""
+
+CALLS: tuple[Mapping[str, tuple[str, str]], ...] = (
+    {
+        "OFF_REGS_ARG0": ("pt_regs", "di"),
+        "OFF_REGS_ARG1": ("pt_regs", "si"),
+        "OFF_REGS_ARG2": ("pt_regs", "dx"),
+        "OFF_REGS_ARG3": ("pt_regs", "r10"),
+        "OFF_REGS_ARG4": ("pt_regs", "r8"),
+        "OFF_REGS_ARG5": ("pt_regs", "r9"),
+        "OFF_REGS_NUMBER": ("pt_regs", "orig_ax"),
+        "OFF_TASK_STATUS": ("task_struct", "thread_info.status"),
+        "OFF_TASK_SWITCHES": ("task_struct", "nvcsw"),
+        "OFF_TASK_PID": ("task_struct", "pid"),
+    },
+)
+"""Where system calls keep their arguments, one set for each processor that is supported (syscall(2)):
+so far x86-64. All of one set are needed."""
+
+NAMESPACE: Mapping[str, tuple[str, str]] = {
+    "OFF_TASK_THREAD_PID": ("task_struct", "thread_pid"),
+    "OFF_TASK_LEADER": ("task_struct", "group_leader"),
+    "OFF_PID_LEVEL": ("pid", "level"),
+    "OFF_PID_NUMBERS": ("pid", "numbers"),
+    "OFF_UPID_NUMBER": ("upid", "nr"),
+    "OFF_UPID_NAMESPACE": ("upid", "ns"),
+    "OFF_NAMESPACE_INODE": ("pid_namespace", "ns.inum"),
+}
+"""Where a task keeps its ids in each pid namespace that it is in."""
 
 BYTE_OPERATIONS = frozenset(
     {
@@ -164,6 +210,10 @@ class Layout:
     operation_names: Mapping[int, str]
     """opcode → name without IORING_OP_."""
     missing: tuple[str, ...]
+    has_calls: bool
+    """System calls can be captured."""
+    has_namespaces: bool
+    """Process ids of a pid namespace can be told."""
     """Features lost because this kernel has no such field."""
 
 
@@ -185,7 +235,7 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
     mask = sum(1 << opcode for opcode, name in names.items() if name in BYTE_OPERATIONS)
     low, high = mask & (1 << 64) - 1, mask >> 64
     test = f"((op) < 64 ? {low}ULL >> ((op) & 63) : {high}ULL >> ((op) & 63)) & 1"
-    wanted = ("POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC")
+    wanted = ["POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC", "ACCEPT", "SOCKET", "OPENAT", "OPENAT2"]
     return {
         "OPCODES": str(max(names) + 2),
         "BYTE_OPCODES(op)": f"({test})",
@@ -198,6 +248,16 @@ def _posts_many(btf: Btf) -> int:
     return sum(
         1 << bits[name] for name in ("REQ_F_APOLL_MULTISHOT_BIT", "REQ_F_MULTISHOT_BIT") if name in bits
     )
+
+
+def _take_all(btf: Btf, wanted: Mapping[str, tuple[str, str]], constants: dict[str, str]) -> bool:
+    """Add the offsets of all fields, or of none when this kernel lacks one."""
+    fields = {name: btf.field(struct, path) for name, (struct, path) in wanted.items()}
+    offsets = {name: str(field.offset) for name, field in fields.items() if field is not None}
+    if len(offsets) < len(wanted):
+        return False
+    constants |= offsets
+    return True
 
 
 def read_layout(btf: Btf) -> Layout:
@@ -214,16 +274,25 @@ def read_layout(btf: Btf) -> Layout:
         constants[name] = str(field.offset)
         if name == "OFF_REQ_FLAGS":
             constants["REQ_FLAGS_TYPE"] = "u64" if field.size == 8 else "u32"
-    missing = []
+    lacking: dict[str, str] = {}
     for name, (paths, cost) in OPTIONAL.items():
         field = _find(btf, paths)
         if field is None:
-            missing.append(cost)
+            lacking[name] = cost
         else:
             constants[name] = str(field.offset)
+    if any(not ways & lacking.keys() for ways in ALTERNATIVES):
+        lacking = {
+            name: cost for name, cost in lacking.items() if not any(name in ways for ways in ALTERNATIVES)
+        }
+    missing = list(lacking.values())
+    has_calls = any(_take_all(btf, wanted, constants) for wanted in CALLS)
+    if not has_calls:
+        missing.append("system calls")
+    has_namespaces = _take_all(btf, NAMESPACE, constants)
     names = _opcodes(btf)
     if not names:
         raise CapabilityError("this kernel has no io_uring", "it needs CONFIG_IO_URING=y")
     constants |= _opcode_constants(names)
     constants["REQ_POSTS_MANY"] = f"{_posts_many(btf)}ULL"
-    return Layout(constants, names, tuple(dict.fromkeys(missing)))
+    return Layout(constants, names, tuple(dict.fromkeys(missing)), has_calls, has_namespaces)

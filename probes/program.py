@@ -43,7 +43,13 @@ from uringtrace.probes.layout import Layout, read_layout
 from uringtrace.probes.ring_buffer import RingBuffer
 from uringtrace.probes.tracepoints import Chosen, choose, require
 
-_FILE_PROGRAM = "describe_file"
+_CONTINUATIONS = "continuations"
+_CONTINUED: Mapping[str, tuple[str, ...]] = {
+    "io_uring_complete": ("describe_file",),
+    "sys_enter": ("describe_file", "call_memory_entry", "read_memory_entry"),
+    "sys_exit": ("describe_file", "call_memory_exit", "read_memory_exit"),
+}
+"""Probes that end in a tail call, and the programs they call, in the order of enum continuation."""
 PID_LIMIT = 4_194_304
 """Largest possible process id (PID_MAX_LIMIT, include/linux/threads.h)."""
 SETS = 65_536
@@ -61,6 +67,14 @@ class Mode(Enum):
     STREAM_ARGUMENTS = "stream with arguments"
     FLOOR = "floor"
     """Count events and nothing else: what attaching alone costs, for benchmarks."""
+
+
+class Interface(Enum):
+    """Which operations are captured, by how they are asked for."""
+
+    ALL = "all"
+    IO_URING = "io_uring"
+    SYSCALL = "syscall"
 
 
 class Filter(Enum):
@@ -82,6 +96,9 @@ class Settings:
     """The process, for `Filter.ONE`."""
     ring_bytes: int = 64 << 20
     """Size of the operations ring buffer; a power of two."""
+    interface: Interface = Interface.ALL
+    namespace: int = 0
+    """Inode of the pid namespace whose process ids are meant, when it is not the machine's."""
 
 
 def possible_cpus(path: Path = Path("/sys/devices/system/cpu/possible")) -> int:
@@ -98,6 +115,10 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
         "FACT_PAGES": str(FACT_PAGES),
         "PID_LIMIT": str(PID_LIMIT),
     }
+    if settings.namespace:
+        constants |= {"NAMESPACE_INODE": f"{settings.namespace}u", "SIZE_UPID": "(OFF_UPID_NAMESPACE + 8)"}
+    if captures_calls(settings, layout):
+        constants["CALLS"] = "1"
     for choice in chosen:
         if choice.prototype:
             constants |= {name: str(value) for name, value in choice.prototype.constants.items()}
@@ -114,6 +135,13 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     if settings.filter is Filter.FOLLOW:
         constants["FOLLOW"] = "1"
     return constants
+
+
+def captures_calls(settings: Settings, layout: Layout) -> bool:
+    """System calls need their arguments or nothing of themselves: streaming without has none."""
+    return (
+        settings.interface is not Interface.IO_URING and layout.has_calls and settings.mode is not Mode.STREAM
+    )
 
 
 class Program:
@@ -135,6 +163,7 @@ class Program:
         self._programs: dict[str, int] = {}
         self._links: list[int] = []
         self._maps: dict[str, int] = {}
+        self._continuations: dict[int, int] = {}
         self._compiled = _compiled(_constants(settings, self.layout, self.chosen, self.cpus), load_bcc)
         _lift_memory_limit()
         for description in self._compiled.maps:
@@ -162,28 +191,41 @@ class Program:
         being submitted is always seen completing. Returns the tracepoints' names.
         """
         names = []
-        for choice in sorted(self.chosen, key=lambda choice: choice.subject.function.endswith("submit_req")):
+        for choice in sorted(self.chosen, key=lambda choice: choice.subject.begins):
             function = choice.subject.function
             if choice.prototype is None or choice.type_id is None or function not in self._compiled.functions:
                 continue
+            if self.settings.interface is Interface.SYSCALL and function.startswith("io_uring"):
+                continue
+            if self.has_map(_CONTINUATIONS):
+                self._link(_CONTINUED.get(function, ()), choice.type_id)
             program = self._load(function, choice.type_id)
-            if function == "io_uring_complete" and _FILE_PROGRAM in self._compiled.functions:
-                self._link_file_program(choice.type_id)
             self._links.append(attach_raw_tracepoint(function, program))
             names.append(choice.prototype.tracepoint)
         return tuple(names)
 
     def _load(self, function: str, type_id: int) -> int:
         numbers = {index: self._maps[each.name] for index, each in enumerate(self._compiled.maps)}
+        if type_id in self._continuations:
+            numbers[self._index(_CONTINUATIONS)] = self._continuations[type_id]
         code = relocate(self._compiled.functions[function], numbers, self.settings.pid)
         program = load_typed_program(function, code, type_id)
         self._programs[function] = program
         return program
 
-    def _link_file_program(self, type_id: int) -> None:
-        program = self._load(_FILE_PROGRAM, type_id)
-        if not update_element(self._maps["file_programs"], bytes(4), program.to_bytes(4, "little")):
-            raise KernelError(f"the kernel refused the tail call to {_FILE_PROGRAM}")
+    def _link(self, functions: Sequence[str], type_id: int) -> None:
+        """Give the probe of the tracepoint `type_id` the programs that it goes on with."""
+        if not functions:
+            return
+        array = create_map(*astuple(self._describe(_CONTINUATIONS)))
+        self._maps[f"{_CONTINUATIONS} {type_id}"] = self._continuations[type_id] = array
+        for index, function in enumerate(functions):
+            if function not in self._compiled.functions:
+                continue
+            program = self._load(function, type_id)
+            self._programs[f"{function} {type_id}"] = self._programs.pop(function)
+            if not update_element(array, index.to_bytes(4, "little"), program.to_bytes(4, "little")):
+                raise KernelError(f"the kernel refused the tail call to {function}")
 
     def detach(self) -> None:
         """Detach all probes; the maps stay readable until the context is left."""
@@ -214,6 +256,13 @@ class Program:
         """The values of the hash map `name`, one after another."""
         description = self._describe(name)
         return b"".join(map_values(self._maps[name], description.key_size, description.value_size))
+
+    def has_map(self, name: str) -> bool:
+        """Whether these settings have the map `name`."""
+        return any(description.name == name for description in self._compiled.maps)
+
+    def _index(self, name: str) -> int:
+        return next(index for index, each in enumerate(self._compiled.maps) if each.name == name)
 
     def _describe(self, name: str) -> MapDescription:
         return next(description for description in self._compiled.maps if description.name == name)

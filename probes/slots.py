@@ -13,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 SLOT_SIZE = 64
-SLOTS_PER_RECORD = 3
-"""At most: an operation, its arguments, its place in a sequence."""
+SLOTS_PER_RECORD = 173
+"""At most: a system call, its arguments, what woke it, and MEMORY_SLOTS of memory.h."""
 BUSY = np.uint32(1 << 31)
 """BPF_RINGBUF_BUSY_BIT (include/uapi/linux/bpf.h): reserved, not yet written."""
+CALL_KIND = 6
+SOCKET_EVENT_KIND = 7
 ARGUMENTS_KIND = 16
+"""This and larger ones continue a record."""
 SEQUENCE_KIND = 17
+CALL_ARGUMENTS_KIND = 18
+WAKE_KIND = 19
+MEMORY_KIND = 20
+NO_CALL = 0xFFFF
 ARGUMENTS_SEEN = 128
 """Bit of operation_slot.sqe_flags: the SQE was read; without an arguments slot it was all zero."""
 
@@ -32,7 +39,8 @@ class Counter(IntEnum):
     LOST_INDEX = 3
     LOST_RINGS = 4
     UNTRACKED = 5
-    FLOOR_EVENTS = 6
+    LOST_MEMORY = 6
+    FLOOR_EVENTS = 7
 
 
 _HEADER = [("length", "<u4"), ("page_offset", "<u4")]
@@ -84,9 +92,85 @@ SEQUENCE_SLOT = np.dtype(
         ("reserved", "u1", (3,)),
         ("sequence", "<u4"),
         ("previous_ns", "<u8"),
-        ("reserved2", "<u8", (5,)),
+        ("result_file", "<u4"),
+        ("reserved2", "<u4"),
+        ("reserved3", "<u8", (4,)),
     ]
 )
+
+CALL_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("flags", "u1"),
+        ("number", "<u2"),
+        ("fd", "<i4"),
+        ("completed_ns", "<u8"),
+        ("submitted_ns", "<u8"),
+        ("result", "<i8"),
+        ("tgid", "<u4"),
+        ("tid", "<u4"),
+        ("file", "<u4"),
+        ("second_file", "<u4"),
+        ("result_file", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+
+CALL_ARGUMENTS_SLOT = np.dtype(
+    [*_HEADER, ("kind", "u1"), ("reserved", "u1", (7,)), ("argument", "<u8", (6,))]
+)
+
+WAKE_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("wake", "u1"),
+        ("waker_number", "<u2"),
+        ("waker", "<u4"),
+        ("waker_file", "<u4"),
+        ("woke", "<u4"),
+        ("wakes", "<u2"),
+        ("woke_count", "<u2"),
+        ("reserved", "<u4"),
+        ("woken_ns", "<u8"),
+        ("waker_argument", "<u8"),
+        ("reserved2", "<u8", (2,)),
+    ]
+)
+
+MEMORY_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("argument", "u1"),
+        ("bytes", "<u2"),
+        ("total", "<u4"),
+        ("data", "V48"),
+    ]
+)
+
+SOCKET_EVENT_SLOT = np.dtype(
+    [
+        *_HEADER,
+        ("kind", "u1"),
+        ("event", "u1"),
+        ("before", "u1"),
+        ("after", "u1"),
+        ("file", "<u4"),
+        ("ns", "<u8"),
+        ("reserved", "<u8", (5,)),
+    ]
+)
+
+
+class CallState(IntFlag):
+    """Bits of call_slot.flags (enum call_state in record.h)."""
+
+    SLEPT = 1
+    NO_RESULT = 2
+    UNFINISHED = 4
+
 
 SQE = np.dtype(
     [
@@ -125,6 +209,34 @@ STREAM_REQUEST = np.dtype(
     ]
 )
 ARGUMENTS_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST), ("sqe", SQE)])
+REQUEST_CALL = 4
+"""Bit of request.flags: the entry is a call's."""
+CALL_ENTRY = np.dtype(
+    [
+        ("tag", "<u8"),
+        ("submitted_ns", "<u8"),
+        ("switches", "<u4"),
+        ("waker_number", "<u2"),
+        ("reserved", "<u2"),
+        ("tgid", "<u4"),
+        ("tid", "<u4"),
+        ("fd", "<i4"),
+        ("number", "<u2"),
+        ("wake", "u1"),
+        ("flags", "u1"),
+        ("woken_ns", "<u8"),
+        ("waker_argument", "<u8"),
+        ("file", "<u4"),
+        ("second_file", "<u4"),
+        ("argument", "<u8", (6,)),
+        ("waker", "<u4"),
+        ("waker_file", "<u4"),
+        ("woke", "<u4"),
+        ("wakes", "<u2"),
+        ("woke_count", "<u2"),
+    ]
+)
+"""An entry of the table of requests in flight that is a call's (struct call in call.h)."""
 STREAM_ENTRY = np.dtype([("tag", "<u8"), ("request", STREAM_REQUEST)])
 """Entries of the table of requests in flight; submitted_ns 0: none. The table is an array map of
 sets of entries, which makes it an array of entries."""

@@ -15,6 +15,9 @@ from uringtrace.errors import CapabilityError
 from uringtrace.probes.btf import Btf
 
 REQUEST = "io_kiocb *"
+TASK = "task_struct *"
+SOCK = "sock *"
+REGISTERS = "pt_regs *"
 CQE = "io_uring_cqe *"
 ANY = ""
 
@@ -40,6 +43,8 @@ class Subject:
     """What is lost without it."""
     prototypes: tuple[Prototype, ...]
     required: bool = False
+    begins: bool = False
+    """An operation begins here. Attached last, so that what is seen to begin is seen to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ SUBJECTS = (
             Prototype("io_uring_submit_sqe", (REQUEST,), {"SUBMIT_REQ": 0, "TYPED_SUBMIT": 1}),
         ),
         required=True,
+        begins=True,
     ),
     Subject(
         "io_uring_complete",
@@ -164,14 +170,76 @@ SUBJECTS = (
         ),
     ),
     Subject(
+        "sys_enter",
+        "system calls are not captured",
+        (Prototype("sys_enter", (REGISTERS, ANY), {"CALL_ENTER": 1}),),
+        begins=True,
+    ),
+    Subject(
+        "sys_exit",
+        "system calls are not captured",
+        (Prototype("sys_exit", (REGISTERS, ANY), {"CALL_EXIT": 1}),),
+    ),
+    Subject(
+        "sched_waking",
+        "what woke a thread that slept in a system call is not known",
+        (Prototype("sched_waking", (TASK,), {}),),
+    ),
+    Subject(
+        "softirq_entry",
+        "a thread that the network woke is taken for woken by the current thread",
+        (Prototype("softirq_entry", (ANY,), {}),),
+    ),
+    Subject(
+        "softirq_exit",
+        "a thread that the network woke is taken for woken by the current thread",
+        (Prototype("softirq_exit", (ANY,), {}),),
+    ),
+    Subject(
+        "hrtimer_expire_entry",
+        "a thread that a timer woke is taken for woken by an interrupt",
+        (Prototype("hrtimer_expire_entry", (ANY,), {}),),
+    ),
+    Subject(
+        "hrtimer_expire_exit",
+        "a thread that a timer woke is taken for woken by an interrupt",
+        (Prototype("hrtimer_expire_exit", (ANY,), {}),),
+    ),
+    Subject(
+        "irq_handler_entry",
+        "a thread that an interrupt woke is taken for woken by the current thread",
+        (Prototype("irq_handler_entry", (ANY,), {}),),
+    ),
+    Subject(
+        "irq_handler_exit",
+        "a thread that an interrupt woke is taken for woken by the current thread",
+        (Prototype("irq_handler_exit", (ANY,), {}),),
+    ),
+    Subject(
+        "sk_data_ready",
+        "when data arrived is not known: requests are timed from when it was read",
+        (Prototype("sk_data_ready", (SOCK,), {"READY_SOCK": 0}),),
+    ),
+    Subject(
+        "inet_sock_set_state",
+        "which side closed a connection is told by the operations alone",
+        (
+            Prototype(
+                "inet_sock_set_state",
+                (SOCK, "int", "int"),
+                {"STATE_SOCK": 0, "STATE_BEFORE": 1, "STATE_AFTER": 2},
+            ),
+        ),
+    ),
+    Subject(
         "sched_process_fork",
         "children of the target are not followed (-f)",
-        (Prototype("sched_process_fork", ("task_struct *", "task_struct *"), {}),),
+        (Prototype("sched_process_fork", (TASK, TASK), {}),),
     ),
     Subject(
         "sched_process_exit",
         "the end of a followed process is noticed late (-f)",
-        (Prototype("sched_process_exit", ("task_struct *",), {}),),
+        (Prototype("sched_process_exit", (TASK,), {}),),
     ),
 )
 

@@ -18,10 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.probes.facts import FileFact, parse_fact
-from uringtrace.probes.program import Filter, Mode, Program, Settings
+from uringtrace.probes.program import Filter, Interface, Mode, Program, Settings
 from uringtrace.probes.setup_flags import SETUP_FLAG_NAMES
 from uringtrace.probes.slots import (
     ARGUMENTS_ENTRY,
+    CALL_ENTRY,
+    CALL_LIMIT,
+    CALL_TRAITS,
     OPEN,
     RING,
     STREAM_ENTRY,
@@ -29,21 +32,32 @@ from uringtrace.probes.slots import (
     Slots,
 )
 from uringtrace.tracer.bcc_import import load_bcc
-from uringtrace.tracer.decode import decode
-from uringtrace.tracer.environment import require_capture, require_machine_pids
-from uringtrace.tracer.in_flight import unfinished_slots, waiting_entries
+from uringtrace.tracer.decode import decode_records
+from uringtrace.tracer.environment import pid_namespace_inode, require_capture
+from uringtrace.tracer.in_flight import (
+    sitting_calls,
+    split_calls,
+    unfinished_call_slots,
+    unfinished_slots,
+    waiting_entries,
+)
 from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
-from uringtrace.tracer.procfs import process_rings
-from uringtrace.tracer.record import UNKNOWN_OPCODE, Batch
-from uringtrace.tracer.records import Records, only_operations
+from uringtrace.tracer.procfs import current_calls, process_rings
+from uringtrace.tracer.record import FIRST_CALL, OPCODES, UNKNOWN_OPCODE, Batch
+from uringtrace.tracer.records import Records
 from uringtrace.tracer.rings import join_rings, rings_from_table
-from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
+from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Socket, Thread
 from uringtrace.tracer.statistics import COUNTERS, Counters, empty_counters
+from uringtrace.tracer.surroundings import Surroundings
+from uringtrace.tracer.syscalls.numbers import system_call_names
+from uringtrace.tracer.syscalls.traits import call_traits
 from uringtrace.tracer.target import Target
 
 RING_BYTES = 64 << 20
 """Operations ring buffer: a million completions."""
+OTHER_CALLS = "other_calls"
+"""Name of the last opcode: calls of foreign tables, such as i386, and numbers beyond the last row."""
 _IDLE_PAUSE = 0.01
 _SETTLE_SECONDS = 0.5
 """How long after the target's end cancelled requests may still complete."""
@@ -53,30 +67,27 @@ _LOST_NAMES = {
     Counter.LOST_TABLE: "requests in flight",
     Counter.LOST_INDEX: "open multishot operations",
     Counter.LOST_RINGS: "rings",
+    Counter.LOST_MEMORY: "arguments",
 }
 
 
 class _Capture:
     """What both modes share: the target, the probes, the rings and the losses."""
 
-    def __init__(self, target: Target, mode: Mode, ring_bytes: int) -> None:
+    def __init__(self, target: Target, mode: Mode, ring_bytes: int, interface: Interface) -> None:
         self._target = target
+        self._interface = interface
         self._mode = mode
         self._ring_bytes = ring_bytes
         self._stopped = False
         self._finished = False
         self._launched: Launched | None = None
         self._files: dict[int, File] = {}
-        self._threads: dict[int, Thread] = {}
-        self._interests: tuple[Interest, ...] = ()
-        self._open_sockets: tuple[OpenSocket, ...] = ()
         self._listed: dict[tuple[int, int | None], Ring] = {}
         self.ended_ns = 0
 
     def __enter__(self) -> Self:
         require_capture()
-        if not self._target.everything:
-            require_machine_pids()
         with ExitStack() as cleanup:
             if self._target.command:
                 self._launched = Launched(self._target.command)
@@ -106,7 +117,14 @@ class _Capture:
             chosen = Filter.FOLLOW
         else:
             chosen = Filter.ONE if len(pids) == 1 else Filter.BITS
-        return Settings(self._mode, chosen, pids[0] if pids else 0, self._ring_bytes)
+        return Settings(
+            self._mode,
+            chosen,
+            pids[0] if pids else 0,
+            self._ring_bytes,
+            self._interface,
+            pid_namespace_inode() or 0,
+        )
 
     def _open(self, pids: tuple[int, ...]) -> None:
         program = self._program
@@ -119,6 +137,9 @@ class _Capture:
             for pid in pids:
                 targets[pid >> 6] |= np.uint64(1 << (pid & 63))
         self._list_rings()
+        machine = os.uname().machine
+        if program.has_map("call_traits"):
+            program.shared("call_traits", CALL_TRAITS, writable=True)[:] = call_traits(machine)
         probes = program.attach()
         self._started = program.shared("started", np.dtype("<u8"), writable=True)
         self._started[0] = 1
@@ -131,7 +152,7 @@ class _Capture:
             command=self._target.command,
             started_ns=self.ended_ns,
             started_unix_ns=time.time_ns(),
-            operation_names=program.layout.operation_names,
+            operation_names={**program.layout.operation_names, **call_names(uname.machine)},
             setup_flag_names=SETUP_FLAG_NAMES,
             probes=probes,
         )
@@ -153,18 +174,6 @@ class _Capture:
     @property
     def files(self) -> Mapping[int, File]:
         return self._files
-
-    @property
-    def threads(self) -> Mapping[int, Thread]:
-        return self._threads
-
-    @property
-    def interests(self) -> tuple[Interest, ...]:
-        return self._interests
-
-    @property
-    def open_sockets(self) -> tuple[OpenSocket, ...]:
-        return self._open_sockets
 
     @property
     def rings(self) -> tuple[Ring, ...]:
@@ -196,7 +205,7 @@ class _Capture:
         for record in self._facts.read_records():
             fact = parse_fact(record)
             if isinstance(fact, FileFact):
-                self._files[fact.file] = File(fact.file, fact.description, fact.device, fact.inode)
+                self._files[fact.file] = _file(fact)
             else:
                 self._liveness.note(fact)
 
@@ -224,16 +233,32 @@ class _Capture:
         self._finished = True
 
 
+def call_names(machine: str) -> dict[int, str]:
+    """Opcode → name of every system call; those without a known name are called by their number."""
+    names = system_call_names(machine)
+    numbered = {number: names.get(number, f"syscall_{number}") for number in range(CALL_LIMIT - 1)}
+    return {FIRST_CALL + number: name for number, name in {**numbered, CALL_LIMIT - 1: OTHER_CALLS}.items()}
+
+
+def _file(fact: FileFact) -> File:
+    seen = fact.socket
+    known = Socket(seen.family, seen.protocol, seen.local, seen.remote, seen.listening) if seen else None
+    return File(fact.file, fact.description, fact.device, fact.inode, known)
+
+
 class CountingCapture(_Capture):
     """Totals kept in the kernel; implements `CountingSource`."""
 
-    def __init__(self, target: Target, mode: Mode = Mode.COUNT) -> None:
-        super().__init__(target, mode, RING_BYTES)
+    def __init__(self, target: Target, interface: Interface, mode: Mode = Mode.COUNT) -> None:
+        super().__init__(target, mode, RING_BYTES, interface)
 
     def _open(self, pids: tuple[int, ...]) -> None:
         super()._open(pids)
         if self._mode is Mode.COUNT:
             self._totals = self._program.shared("totals", COUNTERS)
+            if self._program.has_map("call_totals"):
+                self._call_totals = self._program.shared("call_totals", COUNTERS)
+                self._call_rows = self._program.shared("call_rows", np.dtype("<u8"))
 
     def wait(self, seconds: float) -> bool:
         """Wait until the target has ended, `stop` was called, or the time is over."""
@@ -248,28 +273,56 @@ class CountingCapture(_Capture):
 
     def counters(self) -> Counters:
         """Totals per opcode since the start, shape (OPCODES,)."""
-        cpus = self._program.cpus
-        words = self._totals.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
         result = empty_counters()
-        rows = words.shape[1] - 1
-        per_opcode = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(COUNTERS)
-        per_opcode["max_ns"] = self._totals["max_ns"].reshape(cpus, -1).max(axis=0)
-        result[:rows] = per_opcode[:rows]
-        result[UNKNOWN_OPCODE] = per_opcode[rows]
+        operations = self._sums(self._totals)
+        rows = len(operations) - 1
+        result[:rows] = operations[:rows]
+        result[UNKNOWN_OPCODE] = operations[rows]
+        if self._program.has_map("call_totals"):
+            calls = self._sums(self._call_totals)
+            numbers = np.flatnonzero(self._call_rows)
+            own = self._call_rows[numbers] - 1 < len(calls) - 1
+            result[FIRST_CALL + numbers[own]] = calls[self._call_rows[numbers[own]] - 1]
+            result[OPCODES - 1] = calls[-1]
         return result
+
+    def _sums(self, totals: NDArray[Any]) -> NDArray[Any]:
+        """Rows of one processor after another, added up; shape (rows,)."""
+        cpus = self._program.cpus
+        words = totals.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
+        rows: NDArray[Any] = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(COUNTERS)
+        rows["max_ns"] = totals["max_ns"].reshape(cpus, -1).max(axis=0)
+        return rows
 
 
 class StreamingCapture(_Capture):
-    """Every completion; implements `Source`."""
+    """Every operation; implements `Source`."""
 
-    def __init__(self, target: Target, *, arguments: bool, ring_bytes: int) -> None:
-        super().__init__(target, Mode.STREAM_ARGUMENTS if arguments else Mode.STREAM, ring_bytes)
+    def __init__(self, target: Target, interface: Interface, *, arguments: bool, ring_bytes: int) -> None:
+        mode = Mode.STREAM_ARGUMENTS if arguments else Mode.STREAM
+        super().__init__(target, mode, ring_bytes, interface)
 
     def _open(self, pids: tuple[int, ...]) -> None:
         super()._open(pids)
         self._operations = self._program.ring_buffer("operations")
+        self._calls = self._program.has_map("call_traits")
         entry = ARGUMENTS_ENTRY if self._mode is Mode.STREAM_ARGUMENTS else STREAM_ENTRY
         self._table = self._program.shared("in_flight", entry)
+        self._surroundings = Surroundings(self.context.operation_names)
+        if self._calls and not self._target.everything:
+            self._surroundings.begin(pids)
+
+    @property
+    def threads(self) -> Mapping[int, Thread]:
+        return self._surroundings.threads
+
+    @property
+    def interests(self) -> tuple[Interest, ...]:
+        return self._surroundings.interests
+
+    @property
+    def open_sockets(self) -> tuple[OpenSocket, ...]:
+        return self._surroundings.open_sockets
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the target ends or `stop` is called; empty ones when idle."""
@@ -277,7 +330,7 @@ class StreamingCapture(_Capture):
 
     def records(self) -> Iterator[Records]:
         """Yield everything that was observed; see `batches`."""
-        return (only_operations(decode(chunk)) for chunk in self.chunks())
+        return (decode_records(chunk) for chunk in self.chunks())
 
     def chunks(self) -> Iterator[Slots]:
         """The same as slots, undecoded, for whoever stores them."""
@@ -289,32 +342,60 @@ class StreamingCapture(_Capture):
         self._finish()
         while len(slots := self._read()):
             yield slots
-        yield unfinished_slots(self._unfinished(), self.ended_ns)
+        yield self._unfinished()
 
     def _read(self) -> Slots:
         slots = self._operations.read_slots()
         self._read_facts()
+        if len(slots):
+            self._surroundings.note(slots, self._files)
         return slots
 
-    def _unfinished(self) -> NDArray[Any]:
-        entries = self._table[self._table["request"]["submitted_ns"] != 0]
-        spilled = np.frombuffer(self._program.hash_values("spilled"), entries.dtype)
+    def _unfinished(self) -> Slots:
+        entries = self._table
+        if not self._calls:
+            return unfinished_slots(self._requests(entries), self.ended_ns)
+        requests, calls = split_calls(entries[entries["tag"] != 0])
+        spilled = split_calls(np.frombuffer(self._program.hash_values("spilled"), entries.dtype))
+        calls = np.concatenate([calls, spilled[1]])
+        under_way = calls[calls["submitted_ns"] != 0]
+        slots = unfinished_call_slots(np.concatenate([self._sitting(calls["tid"]), under_way]), self.ended_ns)
+        return np.concatenate([unfinished_slots(self._requests(requests, spilled[0]), self.ended_ns), slots])
+
+    def _requests(self, entries: NDArray[Any], spilled: NDArray[Any] | None = None) -> NDArray[Any]:
+        if spilled is None:
+            spilled = np.frombuffer(self._program.hash_values("spilled"), entries.dtype)
         opens = np.frombuffer(self._program.hash_values("by_user_data"), OPEN)
-        return np.concatenate([entries, spilled, waiting_entries(opens, entries.dtype)])
+        under_way = entries[entries["request"]["submitted_ns"] != 0]
+        return np.concatenate([under_way, spilled, waiting_entries(opens, entries.dtype)])
+
+    def _sitting(self, active: NDArray[Any]) -> NDArray[Any]:
+        """Calls of threads that neither began nor ended one since the capture began."""
+        entries = [np.zeros(0, CALL_ENTRY)]
+        if not self._target.everything:
+            descriptors = call_traits(self.context.machine)["descriptor"]
+            busy = set(active.tolist())
+            for pid in self._liveness.pids:
+                calls = [call for call in current_calls(pid) if call.tid not in busy]
+                entries.append(sitting_calls(calls, pid, descriptors))
+        return np.concatenate(entries)
 
 
-def start_counting(target: Target) -> CountingCapture:
-    """Counting mode for `target`; nothing is attached before the context is entered."""
-    return CountingCapture(target)
+def start_counting(target: Target, interface: str = "all") -> CountingCapture:
+    """Counting mode for `target`; nothing is attached before the context is entered.
+
+    `interface` is the value of an `Interface`: all, io_uring or syscall.
+    """
+    return CountingCapture(target, Interface(interface))
 
 
 def start_streaming(
-    target: Target, *, arguments: bool = True, ring_bytes: int = RING_BYTES
+    target: Target, interface: str = "all", *, arguments: bool = True, ring_bytes: int = RING_BYTES
 ) -> StreamingCapture:
-    """Streaming mode; `arguments` adds the SQE's fields, chains and files to each operation."""
-    return StreamingCapture(target, arguments=arguments, ring_bytes=ring_bytes)
+    """Streaming mode; without `arguments` of io_uring's operations no more than what completed."""
+    return StreamingCapture(target, Interface(interface), arguments=arguments, ring_bytes=ring_bytes)
 
 
-def start_floor(target: Target) -> CountingCapture:
+def start_floor(target: Target, interface: str = "io_uring") -> CountingCapture:
     """The probes doing nothing but counting events: what attaching alone costs."""
-    return CountingCapture(target, Mode.FLOOR)
+    return CountingCapture(target, Interface(interface), Mode.FLOOR)

@@ -15,7 +15,7 @@ from uringtrace.probes.tracepoints import Report, probe_report
 from uringtrace.tracer import privileges
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
-from uringtrace.tracer.kernel_checks import kernel_checks, pid_namespace
+from uringtrace.tracer.kernel_checks import FIRST_PID_NAMESPACE, kernel_checks
 
 _LIBBPF_NAMES = ("libbpf.so.1", "libbpf.so.0")
 
@@ -47,15 +47,16 @@ def require_capture(roots: Roots = THIS_MACHINE) -> None:
             raise CapabilityError(f"{blocking.name}: {blocking.detail}", blocking.way_out)
 
 
-def require_machine_pids(roots: Roots = THIS_MACHINE) -> None:
-    """Raise `CapabilityError` where a process id means another process to the kernel.
+def pid_namespace_inode(roots: Roots = THIS_MACHINE) -> int | None:
+    """The inode of our pid namespace, or None where it is the machine's own or not told.
 
-    The probes see the process ids of the machine's own pid namespace, so one named
-    inside a container would select a stranger.
+    The probes see the process ids of the machine; in a container they translate them.
     """
-    check = pid_namespace(roots)
-    if check.status is Status.DEGRADED:
-        raise CapabilityError(f"process ids here are {check.detail}", f"{check.way_out}; or trace with -a")
+    path = roots.proc / "self/ns/pid"
+    try:
+        return None if str(path.readlink()) == FIRST_PID_NAMESPACE else path.stat().st_ino
+    except OSError:
+        return None
 
 
 def listed(names: list[str]) -> str:

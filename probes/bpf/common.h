@@ -40,6 +40,56 @@ static __always_inline u64 number(u64 pointer)
 		char bytes[sizeof(struct type)]; \
 	} __attribute__((aligned(8)))
 
+/* Process and thread ids are those of the tracer's own pid namespace; 0 for a task that it
+ * does not see. */
+#ifdef NAMESPACE_INODE
+#define NAMESPACE_DEPTH 6
+static __always_inline u32 namespace_id(u64 pid)
+{
+	u32 deepest = LOAD_PROBED(u32, pid, OFF_PID_LEVEL);
+#pragma unroll
+	for (u32 level = 0; level < NAMESPACE_DEPTH; level++) {
+		u64 upid = pid + OFF_PID_NUMBERS + level * SIZE_UPID;
+		if (level > deepest)
+			return 0;
+		if (LOAD_PROBED(u32, LOAD_PROBED(u64, upid, OFF_UPID_NAMESPACE), OFF_NAMESPACE_INODE) ==
+		    NAMESPACE_INODE)
+			return LOAD_PROBED(u32, upid, OFF_UPID_NUMBER);
+	}
+	return 0;
+}
+#endif
+
+static __always_inline u32 task_tid(u64 task)
+{
+#ifdef NAMESPACE_INODE
+	return namespace_id(LOAD_PROBED(u64, task, OFF_TASK_THREAD_PID));
+#else
+	return LOAD_PROBED(u32, task, OFF_TASK_PID);
+#endif
+}
+
+static __always_inline u32 task_tgid(u64 task)
+{
+#ifdef NAMESPACE_INODE
+	return task_tid(LOAD_PROBED(u64, task, OFF_TASK_LEADER));
+#else
+	return LOAD_PROBED(u32, task, OFF_TASK_TGID);
+#endif
+}
+
+/* Process (upper half) and thread that run now. */
+static __always_inline u64 current_id(void)
+{
+#ifdef NAMESPACE_INODE
+	u64 task = bpf_get_current_task();
+	u64 tgid = task_tgid(task);
+	return tgid ? tgid << 32 | task_tid(task) : 0;
+#else
+	return bpf_get_current_pid_tgid();
+#endif
+}
+
 BPF_F_TABLE("array", u32, u64, counters, COUNTERS_END * CPUS, BPF_F_MMAPABLE);
 
 static __always_inline void count(u32 counter)
@@ -88,6 +138,8 @@ static __always_inline int is_target(u32 tgid)
 	u32 key = tgid >> 6;
 	u64 *word = targets.lookup(&key);
 	return word && (*word >> (tgid & 63)) & 1;
+#elif defined(NAMESPACE_INODE)
+	return tgid != 0;
 #else
 	return 1;
 #endif

@@ -19,7 +19,7 @@ struct completion {
 	u32 ring;
 	s32 result;
 	u32 cqe_flags;
-	u32 file;
+	u32 file, result_file;
 	u8 kind, path, sqe_flags_mask;
 };
 
@@ -76,12 +76,12 @@ static __always_inline void fill_arguments(struct arguments_slot *slot, const st
 	}
 }
 
-/* One record: the operation, its arguments where the SQE or a chain is known, and its
- * place in the sequence of a multishot operation. `sqe` counts only with `has_fields`. */
+/* One record: the operation, its arguments where the SQE or a chain is known, its place
+ * in the sequence of a multishot operation and the file that its result stands for. `sqe` counts only with `has_fields`. */
 static __always_inline void emit(const struct request *request, int has_fields, const struct sqe *sqe,
 				 const struct completion *completion)
 {
-	if (request && request->sequence) {
+	if (request && (request->sequence || completion->result_file)) {
 		struct three_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
 		if (!slots)
 			goto lost;
@@ -92,7 +92,8 @@ static __always_inline void emit(const struct request *request, int has_fields, 
 		__builtin_memset(&slots->sequence, 0, sizeof(slots->sequence));
 		slots->sequence.kind = KIND_SEQUENCE;
 		slots->sequence.sequence = request->sequence;
-		slots->sequence.previous_ns = request->previous_ns;
+		slots->sequence.previous_ns = request->sequence ? request->previous_ns : 0;
+		slots->sequence.result_file = completion->result_file;
 		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
 	} else if (request && (has_fields || request->chain)) {
 		struct two_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
@@ -123,7 +124,7 @@ lost:
 /* tracer/statistics.py declares the same layout as a numpy dtype. */
 struct totals {
 	u64 submitted, completions, ended, errors, bytes, notifications, silent;
-	u64 timed, sum_ns, max_ns, by_inline, by_poll, by_io_wq, reserved[3];
+	u64 timed, sum_ns, max_ns, by_inline, by_poll, by_io_wq, slept, reserved[2];
 	u64 histogram[BUCKETS];
 };
 
@@ -148,9 +149,8 @@ static __always_inline u32 bucket_of(u64 latency_ns)
 	return bucket < BUCKETS ? bucket : BUCKETS - 1;
 }
 
-static __always_inline void add_latency(struct totals *totals, const struct request *request, u64 now)
+static __always_inline void add_latency(struct totals *totals, u64 latency_ns)
 {
-	u64 latency_ns = now - request->submitted_ns;
 	totals->timed++;
 	totals->sum_ns += latency_ns;
 	if (latency_ns > totals->max_ns)

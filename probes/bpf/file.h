@@ -10,6 +10,7 @@
 #include "common.h"
 #include "facts.h"
 
+#define FILE_LIMIT 131072
 #define PATH_PARTS 24
 #define PATH_SIZE 512
 #define NAME_SIZE 256 /* NAME_MAX and its NUL */
@@ -20,7 +21,7 @@ struct file_fact {
 	u32 device, path_length;
 	u16 mode, family, socket_type, protocol;
 	u16 local_port, remote_port;
-	u8 truncated, socket_state, reserved[2];
+	u8 truncated, socket_state, of_peer, connected;
 	u8 local[16], remote[16];
 	char path[PATH_SIZE + NAME_SIZE]; /* names from the leaf to the root, each ended by NUL */
 };
@@ -34,10 +35,10 @@ struct socket_identity {
 struct seen_file {
 	u64 inode;
 	struct socket_identity socket;
-	u32 file, generation;
+	u32 file, generation, settled, reserved;
 };
 
-BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, 16384);
+BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, FILE_LIMIT);
 BPF_ARRAY(file_numbers, u64, 1);
 OPAQUE(file_fact_bytes, file_fact);
 BPF_PERCPU_ARRAY(path_scratch, struct file_fact_bytes, 1);
@@ -98,6 +99,14 @@ static __always_inline void socket_addresses(struct file_fact *fact, u64 sock)
 		bpf_probe_read_kernel(fact->remote, 16, (void *)(sock + OFF_SOCK_REMOTE6));
 	} else if (fact->family == 1 /* AF_UNIX */) {
 		u64 address = LOAD_PROBED(u64, sock, OFF_UNIX_ADDRESS);
+#ifdef OFF_UNIX_PEER
+		/* The side that connects seldom has a name: its peer's tells what it is. */
+		u64 peer = LOAD_PROBED(u64, sock, OFF_UNIX_PEER);
+		if (!address && peer) {
+			address = LOAD_PROBED(u64, peer, OFF_UNIX_ADDRESS);
+			fact->of_peer = 1;
+		}
+#endif
 		u32 length = address ? LOAD_PROBED(u32, address, OFF_UNIX_ADDRESS_LENGTH) : 0;
 		if (length > 2 && length <= 110) {
 			bpf_probe_read_kernel(fact->path, 108, (void *)(address + OFF_UNIX_ADDRESS_NAME + 2));
@@ -106,25 +115,56 @@ static __always_inline void socket_addresses(struct file_fact *fact, u64 sock)
 	}
 }
 
-/* A file to describe after the completion has been emitted. Walking its path needs more
+/* A file to describe when the probe has done the rest. Walking its path needs more
  * instructions than the verifier grants to one program, so it is a program of its own,
- * reached by a tail call. */
+ * reached by a tail call, which calls itself until all are described. */
 struct new_file {
 	u64 file, inode, sock;
 	struct socket_identity socket;
 	u32 number, mode;
 };
 
-BPF_PERCPU_ARRAY(new_files, struct new_file, 1);
-BPF_PROG_ARRAY(file_programs, 1);
+#define NEW_FILES 4 /* a call names at most three files */
+struct new_files {
+	u32 count, reserved;
+	struct new_file file[NEW_FILES];
+};
 
-/* The number of the file that a request works on, 0 when it has none. For a file that
- * was not seen before, *is_new is set and new_files describes it. */
-static __always_inline u32 file_of(u64 req, int *is_new)
+OPAQUE(new_files_bytes, new_files);
+BPF_PERCPU_ARRAY(new_files, struct new_files_bytes, 1);
+/* What a probe goes on with. User space makes one such array for each tracepoint: the
+ * kernel lets programs of one tracepoint only call each other. */
+enum continuation { DESCRIBE_FILE = 0, CALL_MEMORY = 1, READ_MEMORY = 2, CONTINUATIONS = 3 };
+BPF_PROG_ARRAY(continuations, CONTINUATIONS);
+
+/* Sockets of the target by the address of their struct sock, for the probes of socket.c. */
+struct watched_socket {
+	u64 inode;
+	u32 file, reserved;
+};
+
+BPF_TABLE("lru_hash", u64, struct watched_socket, watched, FILE_LIMIT);
+
+static __always_inline void begin_files(void)
 {
-	u64 file = LOAD_PROBED(u64, req, OFF_REQ_FILE);
-	if (!file)
-		return 0;
+	u32 zero = 0;
+	struct new_files *new = (struct new_files *)new_files.lookup(&zero);
+	if (new)
+		new->count = 0;
+}
+
+static __always_inline int files_to_describe(void)
+{
+	u32 zero = 0;
+	struct new_files *new = (struct new_files *)new_files.lookup(&zero);
+	return new && new->count;
+}
+
+static __always_inline int is_socket(u16 mode) { return (mode & 0170000) == 0140000; /* S_IFSOCK */ }
+
+/* The number of a file. One that was not seen before is left in new_files. */
+static __always_inline u32 file_number(u64 file)
+{
 	u64 inode = LOAD_PROBED(u64, file, OFF_FILE_INODE);
 	u64 inode_number = LOAD_PROBED(u64, inode, OFF_INODE_NUMBER);
 	u16 mode = LOAD_PROBED(u16, inode, OFF_INODE_MODE);
@@ -132,9 +172,15 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 #ifdef OFF_INODE_GENERATION
 	generation = LOAD_PROBED(u32, inode, OFF_INODE_GENERATION);
 #endif
+	struct seen_file *seen = seen_files.lookup(&file);
+	int known = seen && seen->inode == inode_number && seen->generation == generation;
+	/* A TCP socket that has a peer keeps its addresses. */
+	if (usual(known && (!is_socket(mode) || seen->settled)))
+		return seen->file;
 	struct socket_identity socket = {};
 	u64 sock = 0;
-	if ((mode & 0170000) == 0140000 /* S_IFSOCK */) {
+	u32 settled = 0;
+	if (is_socket(mode)) {
 		sock = LOAD_PROBED(u64, LOAD_PROBED(u64, file, OFF_FILE_PRIVATE), OFF_SOCKET_SK);
 		socket.family = LOAD_PROBED(u16, sock, OFF_SOCK_FAMILY);
 		if (socket.family == 2 || socket.family == 10) {
@@ -143,21 +189,29 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 			socket.local = LOAD_PROBED(u32, sock, OFF_SOCK_LOCAL);
 			socket.remote_port = LOAD_PROBED(u16, sock, OFF_SOCK_REMOTE_PORT);
 			socket.local_port = LOAD_PROBED(u16, sock, OFF_SOCK_LOCAL_PORT);
+			settled = socket.remote_port && LOAD_PROBED(u16, sock, OFF_SOCK_PROTOCOL) == 6 /* TCP */;
 		}
+#ifdef OFF_UNIX_PEER
+		if (socket.family == 1)
+			socket.remote_port = LOAD_PROBED(u64, sock, OFF_UNIX_PEER) != 0;
+#endif
 	}
-	struct seen_file *seen = seen_files.lookup(&file);
 	/* A socket whose peer is gone has lost its addresses: the fact that had them stands. */
-	if (seen && seen->inode == inode_number && seen->generation == generation &&
-	    ((seen->socket.remote == socket.remote && seen->socket.remote_port == socket.remote_port &&
+	if (known && ((seen->socket.remote == socket.remote && seen->socket.remote_port == socket.remote_port &&
 	      seen->socket.local_port == socket.local_port) ||
 	     (!socket.remote_port && seen->socket.remote_port)))
 		return seen->file;
 	u32 zero = 0;
-	struct new_file *new = new_files.lookup(&zero);
-	if (!new)
+	struct new_files *pending = (struct new_files *)new_files.lookup(&zero);
+	if (!pending)
 		return 0;
+	u32 place = pending->count;
+	if (place >= NEW_FILES)
+		return 0;
+	pending->count = place + 1;
+	struct new_file *new = &pending->file[place];
 	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = take_number(file_numbers.lookup(&zero)),
-				  .generation = generation};
+				  .generation = generation, .settled = settled};
 	seen_files.update(&file, &fresh);
 	new->file = file;
 	new->inode = inode;
@@ -165,17 +219,52 @@ static __always_inline u32 file_of(u64 req, int *is_new)
 	new->socket = socket;
 	new->number = fresh.file;
 	new->mode = mode;
-	*is_new = 1;
+	if (sock) {
+		struct watched_socket socket_now = {.inode = inode_number, .file = fresh.file};
+		watched.update(&sock, &socket_now);
+	}
 	return fresh.file;
+}
+
+/* The number of the file that a request works on, 0 when it has none. */
+static __always_inline u32 file_of(u64 req)
+{
+	u64 file = LOAD_PROBED(u64, req, OFF_REQ_FILE);
+	return file ? file_number(file) : 0;
+}
+
+/* The file behind a descriptor of the current task, or 0. */
+static __always_inline u64 file_at(s32 fd)
+{
+#if defined(OFF_TASK_FILES) && defined(OFF_FILES_FDT) && defined(OFF_FDT_FD) && defined(OFF_FDT_MAX)
+	u64 task = bpf_get_current_task();
+	u64 table = LOAD_PROBED(u64, LOAD_PROBED(u64, task, OFF_TASK_FILES), OFF_FILES_FDT);
+	if (fd < 0 || fd >= LOAD_PROBED(u32, table, OFF_FDT_MAX))
+		return 0;
+	return LOAD_PROBED(u64, LOAD_PROBED(u64, table, OFF_FDT_FD), (u64)fd * 8);
+#else
+	return 0;
+#endif
+}
+
+static __always_inline u32 file_number_at(s32 fd)
+{
+	u64 file = file_at(fd);
+	return file ? file_number(file) : 0;
 }
 
 int describe_file(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 zero = 0;
-	struct new_file *new = new_files.lookup(&zero);
+	struct new_files *pending = (struct new_files *)new_files.lookup(&zero);
 	struct file_fact *fact = (struct file_fact *)path_scratch.lookup(&zero);
-	if (!new || !fact)
+	if (!pending || !fact)
 		return 0;
+	u32 place = pending->count - 1;
+	if (place >= NEW_FILES)
+		return 0;
+	pending->count = place;
+	struct new_file *new = &pending->file[place];
 	u64 inode = new->inode;
 	fact->type = FACT_FILE;
 	fact->file = new->number;
@@ -190,11 +279,15 @@ int describe_file(struct bpf_raw_tracepoint_args *ctx)
 	fact->protocol = 0;
 	fact->path_length = 0;
 	fact->truncated = 0;
+	fact->of_peer = 0;
+	fact->connected = new->socket.remote_port != 0;
 	if (new->sock)
 		socket_addresses(fact, new->sock);
 	else
 		file_path(fact, new->file);
 	if (facts.ringbuf_output(fact, sizeof(*fact), BPF_RB_NO_WAKEUP))
 		count(LOST_FACTS);
+	if (place)
+		continuations.call(ctx, DESCRIBE_FILE);
 	return 0;
 }

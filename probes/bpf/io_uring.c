@@ -168,7 +168,7 @@ static __always_inline int read_sqe(struct sqe *sqe, u64 octx, u64 user_data, u8
 
 int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid();
+	u64 id = current_id();
 	if (!is_target(id >> 32))
 		return 0;
 	u64 req = ctx->args[SUBMIT_REQ];
@@ -210,7 +210,7 @@ static __always_inline void join_chain(u64 octx, u64 req, u64 before)
 #ifdef FAILED_REQ
 int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid();
+	u64 id = current_id();
 	if (!is_target(id >> 32))
 		return 0;
 	u64 req = number(ctx->args[FAILED_REQ]);
@@ -284,15 +284,36 @@ static __always_inline u64 completion_time(struct ring *ring, u32 cq_tail, int h
 	return now;
 }
 
-/* Returns whether a file that the completion names is still to be described. */
-static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
+#ifdef ARGUMENTS
+/* The file of the descriptor, or of the ring's slot, that a completion brings. */
+static __always_inline u32 new_descriptor(u64 octx, u8 opcode, const struct sqe *sqe, s32 result)
+{
+	if (opcode != OP_ACCEPT && opcode != OP_SOCKET && opcode != OP_OPENAT && opcode != OP_OPENAT2)
+		return 0;
+	if (result < 0)
+		return 0;
+	if (!sqe->file_index)
+		return file_number_at(result);
+	u32 slot = sqe->file_index == SLOT_ANY ? result : sqe->file_index - 1;
+	u64 file = 0;
+#if defined(OFF_CTX_FILE_NODES) && defined(OFF_NODE_FILE)
+	u64 nodes = LOAD_PROBED(u64, octx, OFF_CTX_FILE_NODES);
+	file = LOAD_PROBED(u64, LOAD_PROBED(u64, nodes, (u64)slot * 8), OFF_NODE_FILE);
+#elif defined(OFF_CTX_FIXED_FILES)
+	file = LOAD_PROBED(u64, LOAD_PROBED(u64, octx, OFF_CTX_FIXED_FILES), (u64)slot * 8);
+#endif
+	file &= ~7ULL; /* FFS_MASK, FFS_NOWAIT and their like, io_uring/filetable.h */
+	return file ? file_number(file) : 0;
+}
+#endif
+
+static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
 				    u32 cqe_flags, u8 extra_path, u64 now)
 {
 	struct entry *entry = 0;
 	struct request *request = 0;
 	u32 class = cqe_flags & CQE_NOTIF ? OPEN_ZERO_COPY : OPEN_MULTISHOT;
 	u64 from_req = 0;
-	int is_new = 0;
 	u8 kind = KIND_COMPLETION;
 
 	if (req && !(cqe_flags & CQE_NOTIF)) {
@@ -322,7 +343,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 		}
 	}
 	if (rare(!request && !capture_started()))
-		return 0;
+		return;
 	if (rare(!request))
 		kind = !req && !(cqe_flags & (CQE_MORE | CQE_NOTIF)) ? KIND_MESSAGE : KIND_UNTRACKED;
 
@@ -348,8 +369,13 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 		.sqe_flags_mask = entry ? 0xff : (u8)~SQE_ARGUMENTS_SEEN,
 	};
 #ifdef ARGUMENTS
-	if (from_req && !(extra_path & PATH_OVERFLOW))
-		completion.file = file_of(from_req, &is_new);
+	if (from_req && !(extra_path & PATH_OVERFLOW)) {
+		completion.file = file_of(from_req);
+		if (entry && sqe_fields(entry))
+			completion.result_file = new_descriptor(octx, request->opcode, sqe_of(entry), result);
+		else if (request)
+			completion.result_file = new_descriptor(octx, request->opcode, &(struct sqe){}, result);
+	}
 #endif
 	emit(request, entry ? sqe_fields(entry) : 0, sqe_of(entry), &completion);
 	if (request)
@@ -367,7 +393,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 				totals->bytes += result;
 			add_path(totals, path);
 			if (!(request->flags & REQUEST_POSTS_MANY))
-				add_latency(totals, request, now);
+				add_latency(totals, now - request->submitted_ns);
 		}
 		if (!more)
 			totals->ended++;
@@ -376,7 +402,7 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 	}
 #endif
 	if (!request)
-		return 0;
+		return;
 	if (usual(!more)) {
 		if (!(request->sqe_flags & SQE_CQE_SKIP))
 			ring->ended++;
@@ -392,7 +418,6 @@ static __always_inline int account(struct ring *ring, u64 octx, u64 req, u64 use
 		if (entry)
 			request_release(entry, from_req);
 	}
-	return is_new;
 }
 
 /* The ring of a completion, or 0 when it is none of the target's. */
@@ -401,7 +426,7 @@ static __always_inline struct ring *completing_ring(u64 octx)
 	struct ring *ring = ring_find(octx);
 	if (usual(ring))
 		return ring;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 tgid = current_id() >> 32;
 	if (!is_target(tgid))
 		return 0;
 	return ring_insert(octx, tgid);
@@ -434,10 +459,13 @@ int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 #endif
 	u64 now = completion_time(ring, cq_tail, req != 0);
 	ring->last_finished = req;
-	int describe = account(ring, octx, req, user_data, result, cqe_flags, 0, now);
 #ifdef ARGUMENTS
-	if (describe) {
-		file_programs.call(ctx, 0);
+	begin_files();
+#endif
+	account(ring, octx, req, user_data, result, cqe_flags, 0, now);
+#ifdef ARGUMENTS
+	if (files_to_describe()) {
+		continuations.call(ctx, DESCRIBE_FILE);
 		count(LOST_FACTS);
 	}
 #endif
@@ -535,7 +563,7 @@ int io_uring_create(struct bpf_raw_tracepoint_args *ctx)
 	struct ring *ring = ring_find(octx);
 	if (ring)
 		ring->ctx = RING_RETIRED;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 tgid = current_id() >> 32;
 	if (!is_target(tgid))
 		return 0;
 	ring = ring_insert(octx, tgid);

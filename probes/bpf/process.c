@@ -4,6 +4,7 @@
  * (with -f), and a process leaves it when its last thread exits.
  */
 #include "facts.h"
+#include "call_report.h"
 
 #ifdef FILTER_BITS
 static __always_inline void tell(u32 type, u32 pid, u32 parent)
@@ -32,8 +33,8 @@ static __always_inline void set_target(u32 pid, int on)
 #ifdef FOLLOW
 int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
-	u32 parent = LOAD_PROBED(u32, ctx->args[0], OFF_TASK_TGID);
-	u32 child = LOAD_PROBED(u32, ctx->args[1], OFF_TASK_TGID);
+	u32 parent = task_tgid(number(ctx->args[0]));
+	u32 child = task_tgid(number(ctx->args[1]));
 	if (child != parent && is_target(parent)) {
 		set_target(child, 1);
 		tell(FACT_FORK, child, parent);
@@ -41,11 +42,17 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 #endif
+#endif
 
+#if defined(FILTER_BITS) || (defined(CALLS) && !defined(FLOOR))
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 task = ctx->args[0];
-	u32 pid = LOAD_PROBED(u32, task, OFF_TASK_TGID);
+	u64 task = number(ctx->args[0]);
+#if defined(CALLS) && !defined(FLOOR)
+	end_thread(task);
+#endif
+#ifdef FILTER_BITS
+	u32 pid = task_tgid(task);
 	if (!is_target(pid))
 		return 0;
 	u64 signal = LOAD_PROBED(u64, task, OFF_TASK_SIGNAL);
@@ -53,6 +60,7 @@ int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 		set_target(pid, 0);
 		tell(FACT_EXIT, pid, 0);
 	}
+#endif
 	return 0;
 }
 #endif

@@ -5,8 +5,8 @@
  * layouts as numpy dtypes; tests compare the two sizes and offsets.
  *
  * The ring buffer's own header takes 8 bytes, so a record of 56 bytes fills one slot.
- * A record of 120 or 184 bytes fills two or three: each further slot begins with a
- * header written here, so that the reader may view the whole buffer as slots.
+ * A longer record fills several: each further slot begins with a header written here,
+ * so that the reader may view the whole buffer as slots.
  */
 #pragma once
 #include <linux/types.h>
@@ -17,8 +17,19 @@ enum slot_kind {
 	KIND_MESSAGE = 3,
 	KIND_SILENT = 4,
 	KIND_UNFINISHED = 5,
+	KIND_CALL = 6,
+	KIND_SOCKET_EVENT = 7,
 	KIND_ARGUMENTS = 16,
 	KIND_SEQUENCE = 17,
+	KIND_CALL_ARGUMENTS = 18,
+	KIND_WAKE = 19,
+	KIND_MEMORY = 20,
+};
+
+enum call_state { /* bits of call_slot.flags */
+	CALL_SLEPT = 1,
+	CALL_NO_RESULT = 2,  /* it does not return, as exit_group */
+	CALL_UNFINISHED = 4, /* its thread ended in it */
 };
 
 enum path_bits {
@@ -46,6 +57,7 @@ enum path_bits {
 #define TIMEOUT_MULTISHOT (1 << 6)
 #define URING_CMD_MULTISHOT (1 << 1)
 #define RECVSEND_BUNDLE (1 << 4)
+#define SLOT_ANY 0xffffffff /* IORING_FILE_INDEX_ALLOC */
 #define CQE_MORE (1 << 1)
 #define CQE_NOTIF (1 << 3)
 /* include/linux/sched.h */
@@ -74,9 +86,52 @@ struct arguments_slot {
 
 struct sequence_slot {
 	u8 kind, reserved[3];
-	u32 sequence;
+	u32 sequence; /* 0: not a multishot operation */
 	u64 previous_ns;
-	u64 reserved2[5];
+	u32 result_file, reserved2;
+	u64 reserved3[4];
+};
+
+/* A system call, when it returns. */
+struct call_slot {
+	u8 kind, flags;
+	u16 number;
+	s32 fd;
+	u64 completed_ns, submitted_ns;
+	s64 result;
+	u32 tgid, tid;
+	u32 file, second_file, result_file, reserved;
+};
+
+struct call_arguments_slot {
+	u8 kind, reserved[7];
+	u64 argument[6];
+};
+
+/* What woke the thread while it slept in the call, and whom the call woke. */
+struct wake_slot {
+	u8 kind, wake;
+	u16 waker_number; /* NO_CALL: none */
+	u32 waker, waker_file, woke;
+	u16 wakes, woke_count;
+	u32 reserved;
+	u64 woken_ns, waker_argument;
+	u64 reserved2[2];
+};
+
+#define MEMORY_BYTES 48
+struct memory_slot {
+	u8 kind, argument;
+	u16 bytes;
+	u32 total;
+	u8 data[MEMORY_BYTES];
+};
+
+struct socket_event_slot {
+	u8 kind, event, before, after;
+	u32 file;
+	u64 ns;
+	u64 reserved[5];
 };
 
 struct slot_header {
@@ -109,6 +164,7 @@ enum counter {
 	LOST_INDEX,      /* no room to remember an open multishot or zero-copy operation */
 	LOST_RINGS,      /* no room to remember another ring */
 	UNTRACKED,       /* completions whose submission was not seen */
+	LOST_MEMORY,     /* no room to keep what a call pointed to when it began */
 	FLOOR_EVENTS,    /* floor mode: events counted and nothing else */
 	COUNTERS_END,
 };

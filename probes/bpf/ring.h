@@ -122,7 +122,7 @@ static __always_inline void ring_read_facts(struct ring *ring, u64 ctx)
 	u64 sq_data = LOAD_PROBED(u64, ctx, OFF_CTX_SQ_DATA);
 	u64 thread = sq_data ? LOAD_PROBED(u64, sq_data, OFF_SQ_DATA_THREAD) : 0;
 	if (thread)
-		ring->sq_thread = LOAD_PROBED(u32, thread, OFF_TASK_PID);
+		ring->sq_thread = task_tid(thread);
 	ring->seen |= SEEN_SQ_THREAD;
 #endif
 }

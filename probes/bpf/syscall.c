@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * System calls as operations: entry and exit of one thread make one, from the raw
+ * tracepoints sys_enter and sys_exit.
+ *
+ * What it is comes from the registers, which still hold the arguments when it returns; so
+ * a call that began before the probes is known but for its start.
+ */
+#include "facts.h"
+#include "call_report.h"
+
+#ifdef CALLS
+
+#ifdef FLOOR
+int sys_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	count(FLOOR_EVENTS);
+	return 0;
+}
+
+int sys_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	count(FLOOR_EVENTS);
+	return 0;
+}
+#else
+
+#ifdef ARGUMENTS
+static __always_inline void take_arguments(struct call *call, u64 regs, const struct call_traits *traits)
+{
+#pragma unroll
+	for (int index = 0; index < 6; index++)
+		call->argument[index] = call_argument(regs, index);
+	if (!traits)
+		return;
+	u32 descriptor = traits->descriptor, second = traits->second;
+	if (descriptor < 6) {
+		call->fd = call->argument[descriptor];
+		call->file = file_number_at(call->fd);
+	}
+	if (second < 6)
+		call->second_file = file_number_at(call->argument[second]);
+}
+
+static __always_inline void describe_files(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (files_to_describe()) {
+		continuations.call(ctx, DESCRIBE_FILE);
+		count(LOST_FACTS);
+	}
+}
+#endif
+
+int sys_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = current_id();
+	if (usual(!is_target(id >> 32)))
+		return 0;
+	u64 task = (u64)bpf_get_current_task_btf();
+	u32 number = call_number(task, ctx->args[1]);
+	u64 key = call_key(LOAD_TYPED(u32, task, OFF_TASK_PID));
+	struct entry *entry = request_claim(key);
+	if (!entry)
+		return 0;
+	struct call *call = call_of(entry);
+	struct call_traits *traits = call_traits.lookup(&number);
+	begin_call(call, id, number, task);
+#ifdef ARGUMENTS
+	begin_files();
+	take_arguments(call, ctx->args[0], traits);
+#else
+	struct totals *totals = call_totals_of(number);
+	if (totals)
+		totals->submitted++;
+#endif
+	u64 now = bpf_ktime_get_ns();
+	call->submitted_ns = now;
+	if (rare(traits && traits->flags & NO_RETURN)) {
+#ifdef ARGUMENTS
+		struct pending_call pending = {.key = key, .now = now, .flags = CALL_NO_RESULT};
+		emit_call(call, &pending);
+#else
+		if (totals)
+			totals->silent++;
+#endif
+		request_release(entry, key);
+	}
+#ifdef ARGUMENTS
+	if (rare(traits && keeps_memory(traits)))
+		continuations.call(ctx, CALL_MEMORY);
+	describe_files(ctx);
+#endif
+	return 0;
+}
+
+int sys_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 id = current_id();
+	if (usual(!is_target(id >> 32)))
+		return 0;
+	u64 now = bpf_ktime_get_ns();
+	u64 task = (u64)bpf_get_current_task_btf();
+	u64 key = call_key(LOAD_TYPED(u32, task, OFF_TASK_PID));
+	s64 result = ctx->args[1];
+	struct entry *entry = request_find(key);
+	int from_start = entry != 0;
+	if (rare(!from_start)) {
+		if (!capture_started())
+			return 0;
+		entry = request_claim(key);
+		if (!entry)
+			return 0;
+		begin_call(call_of(entry), id, call_number(task, LOAD_TYPED(s64, ctx->args[0], OFF_REGS_NUMBER)), task);
+	}
+	struct call *call = call_of(entry);
+	u32 number = call->number & (CALL_LIMIT - 1);
+	struct call_traits *traits = call_traits.lookup(&number);
+	/* The new thread's side of a fork. */
+	if (rare(!from_start && !result && traits && traits->flags & BEGINS_THREAD))
+		goto release;
+	int slept = from_start && LOAD_TYPED(u32, task, OFF_TASK_SWITCHES) != call->switches;
+#ifdef ARGUMENTS
+	u32 result_file = 0;
+	begin_files();
+	if (rare(!from_start))
+		take_arguments(call, ctx->args[0], traits);
+	if (traits && traits->flags & RESULT_IS_DESCRIPTOR && result >= 0)
+		result_file = file_number_at(result);
+	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
+				       .flags = slept ? CALL_SLEPT : 0};
+	if (traits && traits->capture[0].form) {
+		u32 zero = 0;
+		pending_calls.update(&zero, &pending);
+		continuations.call(ctx, CALL_MEMORY);
+	}
+	emit_call(call, &pending);
+#else
+	add_call(call, traits, result, now, slept, from_start);
+#endif
+release:
+	request_release(entry, key);
+#ifdef ARGUMENTS
+	describe_files(ctx);
+#endif
+	return 0;
+}
+
+#ifdef ARGUMENTS
+/* After sys_enter: lists the memory that the call will overwrite, and reads it. */
+int call_memory_entry(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct entry *entry = request_find(call_key((u32)bpf_get_current_pid_tgid()));
+	struct memory_list *list = begin_list(0, KEPT_SLOTS);
+	if (entry && list) {
+		struct call *call = call_of(entry);
+		u32 number = call->number & (CALL_LIMIT - 1);
+		struct call_traits *traits = call_traits.lookup(&number);
+		if (traits) {
+			list_capture(list, traits, 0, call, 0, 1);
+			continuations.call(ctx, READ_MEMORY);
+			count(LOST_MEMORY);
+		}
+	}
+	describe_files(ctx);
+	return 0;
+}
+
+int read_memory_entry(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	u64 key = call_key((u32)bpf_get_current_pid_tgid());
+	struct kept_memory *fresh = (struct kept_memory *)scratch.lookup(&zero);
+	struct memory_list *list = current_list();
+	if (!fresh || !list)
+		return 0;
+	if (read_memory(fresh->slots, list))
+		continuations.call(ctx, READ_MEMORY);
+	fresh->used = list->used;
+	if (kept.update(&key, (struct kept_bytes *)fresh))
+		count(LOST_MEMORY);
+	describe_files(ctx);
+	return 0;
+}
+
+/* After sys_exit: begins the record and lists the memory that the call points to, and
+ * reads it. */
+int call_memory_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	struct pending_call *pending = pending_calls.lookup(&zero);
+	struct entry *entry = pending ? request_claim(pending->key) : 0;
+	if (!entry)
+		return 0;
+	struct call *call = call_of(entry);
+	u32 number = call->number & (CALL_LIMIT - 1);
+	struct call_traits *traits = call_traits.lookup(&number);
+	if (traits)
+		begin_call_with_memory(call, traits, pending);
+	request_release(entry, pending->key);
+	continuations.call(ctx, READ_MEMORY);
+	count(LOST_OPERATIONS);
+	return 0;
+}
+
+int read_memory_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	struct scratch *record = (struct scratch *)scratch.lookup(&zero);
+	struct memory_list *list = current_list();
+	if (!record || !list)
+		return 0;
+	if (read_memory(record->slots, list))
+		continuations.call(ctx, READ_MEMORY);
+	send(record, list->used);
+	describe_files(ctx);
+	return 0;
+}
+#endif
+#endif
+#endif

@@ -100,6 +100,8 @@ def test_exceptions_are_counted_only_where_they_are_needed() -> None:
         ("TCP:[12345]", ShownFile("tcp", None)),
         ("TCP", ShownFile("tcp", None)),
         ("/dev/null<char 1:3>", ShownFile("path", "/dev/null")),
+        ('/a, \\"b\\"\\t\\303\\244', ShownFile("path", '/a, "b"\tä')),
+        ('/a, "b"\\x09ä', ShownFile("path", '/a, "b"\tä')),
         ("anon_inode:[eventpoll]", ShownFile("eventpoll", None)),
         ("anon_inode:inotify", ShownFile("inotify", None)),
         ('UNIX-STREAM:[7->8,"/run/x"]', ShownFile("unix", "/run/x")),

@@ -1,6 +1,7 @@
 /* Names, links and folders. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,6 +31,23 @@ static void links(int folder)
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         DONE(syscall(SYS_unlink, all[i]));
     REFUSED(ENOENT, unlinkat(AT_FDCWD, "one", 0));
+}
+
+/* Names that need quoting, and one that is too long. */
+static void odd_names(int folder)
+{
+    static const char odd[] = "odd, \"name\")\t\303\244 = 0";
+    char long_name[301];
+    memset(long_name, 'n', 300);
+    long_name[300] = 0;
+    int file = DONE(openat(folder, odd, O_WRONLY | O_CREAT, 0600));
+    DONE(write(file, odd, sizeof(odd)));
+    DONE(close(file));
+    DONE(unlinkat(folder, odd, 0));
+    REFUSED(ENOENT, unlinkat(folder, "", 0));
+    REFUSED(ENAMETOOLONG, openat(folder, long_name, O_RDONLY));
+    REFUSED(EFAULT, syscall(SYS_openat, folder, NULL, O_RDONLY));
+    REFUSED(EFAULT, syscall(SYS_unlink, 8));
 }
 
 static void folders(int folder)
@@ -69,6 +87,7 @@ void names(void)
 {
     int folder = DONE(open(".", O_RDONLY | O_DIRECTORY));
     links(folder);
+    odd_names(folder);
     folders(folder);
     watched();
     DONE(close(folder));

@@ -80,11 +80,37 @@ static void with_sets(int first, int second)
     DONE(read(second, &value, sizeof(value)));
 }
 
+#define MANY 20
+
+/* More than fit into one piece of anything. */
+static void with_many(void)
+{
+    struct epoll_event ready[MANY];
+    struct pollfd polled[MANY];
+    fd_set writable;
+    int epoll = DONE(epoll_create1(0)), last = 0;
+    FD_ZERO(&writable);
+    for (int i = 0; i < MANY; i++) {
+        last = DONE(eventfd(0, 0));
+        struct epoll_event event = {.events = EPOLLOUT, .data.u64 = last};
+        DONE(epoll_ctl(epoll, EPOLL_CTL_ADD, last, &event));
+        polled[i] = (struct pollfd){.fd = last, .events = i % 2 ? POLLIN | POLLOUT : POLLIN};
+        FD_SET(last, &writable);
+    }
+    DONE(syscall(SYS_epoll_wait, epoll, ready, MANY, -1));
+    DONE(syscall(SYS_poll, polled, MANY, -1));
+    DONE(syscall(SYS_select, last + 1, NULL, &writable, NULL, NULL));
+    for (int i = 0; i < MANY; i++)
+        DONE(close(polled[i].fd));
+    DONE(close(epoll));
+}
+
 void readiness(void)
 {
     int first = DONE(eventfd(0, 0)), second = DONE(eventfd(0, 0));
     with_epoll(first, second);
     with_sets(first, second);
+    with_many();
     DONE(close(first));
     DONE(close(second));
 }

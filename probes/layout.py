@@ -235,7 +235,10 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
     mask = sum(1 << opcode for opcode, name in names.items() if name in BYTE_OPERATIONS)
     low, high = mask & (1 << 64) - 1, mask >> 64
     test = f"((op) < 64 ? {low}ULL >> ((op) & 63) : {high}ULL >> ((op) & 63)) & 1"
-    wanted = ["POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC", "ACCEPT", "SOCKET", "OPENAT", "OPENAT2"]
+    wanted = (
+        *("POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC"),
+        *("ACCEPT", "SOCKET", "OPENAT", "OPENAT2"),
+    )
     return {
         "OPCODES": str(max(names) + 2),
         "BYTE_OPCODES(op)": f"({test})",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.bpf.processes import Json
-from uringtrace.tracer.record import UNKNOWN_OPCODE
+from uringtrace.tracer.record import FIRST_CALL, UNKNOWN_OPCODE
 from uringtrace.tracer.source import Losses, Ring
 from uringtrace.tracer.statistics import Counters
 
@@ -62,12 +62,13 @@ def observed(
     losses: Losses,
     like: Json,
 ) -> Json:
-    """The same keys as `like` (an expectation), from a capture.
+    """The same keys as `like` (an expectation), from what a capture saw of io_uring.
 
     An opcode that the kernel does not know has its number for a name, as in the
     program's JSON; counting mode keeps those in one row and does not know the number.
     """
     unknown = [name for name in like["operations"] if name.isdecimal()]
+    counters = counters[:FIRST_CALL]
     seen = counters["submitted"] | counters["completions"] | counters["notifications"]
     operations = {}
     for opcode in seen.nonzero()[0].tolist():

@@ -18,11 +18,14 @@ from tests.probes.fake_btf import (
 from uringtrace.errors import CapabilityError
 from uringtrace.probes import program, tracepoints
 from uringtrace.probes.btf import Btf, Field
-from uringtrace.probes.layout import OPTIONAL, REQUIRED, read_layout
+from uringtrace.probes.layout import ALTERNATIVES, CALLS, NAMESPACE, OPTIONAL, REQUIRED, read_layout
 from uringtrace.probes.program import Filter, Mode, Program, Settings
 from uringtrace.probes.tracepoints import choose, probe_report, require
 
 Tracepoints = dict[str, tuple[str, ...]]
+
+OLDER_WAY = ALTERNATIVES[1]
+"""Fields that only kernels without the newer ones have."""
 
 
 def chosen_constants(available: Tracepoints) -> dict[str, int]:
@@ -107,8 +110,12 @@ def test_every_offset_reaches_its_constant() -> None:
     for name, paths in REQUIRED.items():
         assert layout.constants[name] == str(FIELDS[paths[0]].offset)
     for name, (paths, _) in OPTIONAL.items():
-        assert layout.constants[name] == str(FIELDS[paths[0]].offset)
+        if name not in OLDER_WAY:
+            assert layout.constants[name] == str(FIELDS[paths[0]].offset)
+    for name, path in {**CALLS[0], **NAMESPACE}.items():
+        assert layout.constants[name] == str(FIELDS[path].offset)
     assert layout.missing == ()
+    assert (layout.has_calls, layout.has_namespaces) == (True, True)
 
 
 @pytest.mark.parametrize("path", sorted({paths[0] for paths in REQUIRED.values() if len(paths) == 1}))
@@ -119,7 +126,23 @@ def test_a_missing_required_field_is_named(path: tuple[str, str]) -> None:
     assert "uringtrace check" in caught.value.way_out
 
 
-@pytest.mark.parametrize("name", OPTIONAL)
+def test_without_one_field_of_a_call_there_are_no_calls() -> None:
+    """Half of the registers would show wrong arguments."""
+    for path in CALLS[0].values():
+        layout = read_layout(FakeBtf(fields={key: value for key, value in FIELDS.items() if key != path}))
+        assert not layout.has_calls
+        assert "system calls" in layout.missing
+        assert not CALLS[0].keys() - OPTIONAL.keys() & layout.constants.keys()
+
+
+def test_either_way_to_a_feature_is_enough() -> None:
+    old = {key: value for key, value in FIELDS.items() if key != ("io_ring_ctx", "file_table.data.nodes")}
+    assert "connections accepted into direct descriptors" in read_layout(FakeBtf(fields=old)).missing
+    old |= {("io_ring_ctx", "file_table.files"): Field(80, 8)}
+    assert read_layout(FakeBtf(fields=old)).missing == ()
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONAL.keys() - OLDER_WAY))
 def test_a_missing_optional_field_costs_its_feature_only(name: str) -> None:
     paths, cost = OPTIONAL[name]
     layout = read_layout(FakeBtf(fields={key: value for key, value in FIELDS.items() if key not in paths}))

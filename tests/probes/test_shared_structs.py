@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.probes.engine import HERE, PROBES, Engine, constants, has_compiler
 from uringtrace.probes import facts, slots
 from uringtrace.probes.program import Filter, Mode
-from uringtrace.tracer import in_flight, record
+from uringtrace.tracer import in_flight, record, records
 from uringtrace.tracer.statistics import BUCKETS, COUNTERS, bucket
 
 RENAMED = {"totals": {"inline": "by_inline", "poll": "by_poll", "io_wq": "by_io_wq"}}
@@ -31,6 +31,13 @@ STRUCTS = {
         "entry": slots.ARGUMENTS_ENTRY,
         "open": slots.OPEN,
         "ring": slots.RING,
+        "call_slot": slots.CALL_SLOT,
+        "call_arguments_slot": slots.CALL_ARGUMENTS_SLOT,
+        "wake_slot": slots.WAKE_SLOT,
+        "memory_slot": slots.MEMORY_SLOT,
+        "socket_event_slot": slots.SOCKET_EVENT_SLOT,
+        "call": np.dtype(slots.CALL_ENTRY.descr[1:]),
+        "call_traits": slots.CALL_TRAITS,
     },
 }
 ENUMS: tuple[tuple[type[IntEnum] | dict[str, int], str], ...] = (
@@ -38,6 +45,15 @@ ENUMS: tuple[tuple[type[IntEnum] | dict[str, int], str], ...] = (
     (slots.RingSeen, "SEEN_{}"),
     ({kind.name: kind for kind in record.Kind}, "KIND_{}"),
     ({"ARGUMENTS": slots.ARGUMENTS_KIND, "SEQUENCE": slots.SEQUENCE_KIND}, "KIND_{}"),
+    ({"CALL": slots.CALL_KIND, "SOCKET_EVENT": slots.SOCKET_EVENT_KIND}, "KIND_{}"),
+    ({"CALL_ARGUMENTS": slots.CALL_ARGUMENTS_KIND, "WAKE": slots.WAKE_KIND}, "KIND_{}"),
+    ({"MEMORY": slots.MEMORY_KIND}, "KIND_{}"),
+    ({flag.name or "": flag for flag in slots.CallFlag}, "{}"),
+    ({state.name or "": state for state in slots.CallState}, "CALL_{}"),
+    (slots.Capture, "CAPTURE_{}"),
+    ({flag.name or "": flag for flag in slots.CaptureFlag}, "CAPTURE_{}"),
+    (record.Wake, "WAKE_{}"),
+    (records.SocketEventKind, "SOCKET_{}"),
     ({path.name or "": path for path in record.Path}, "PATH_{}"),
 )
 CONSTANTS = {
@@ -47,6 +63,15 @@ CONSTANTS = {
     "CQE_MORE": record.CQE_F_MORE,
     "CQE_NOTIF": record.CQE_F_NOTIF,
     "RING_LIMIT": slots.RING_LIMIT,
+    "CALL_LIMIT": slots.CALL_LIMIT,
+    "NO_ARGUMENT": slots.NO_ARGUMENT,
+    "NO_CALL": slots.NO_CALL,
+    "REQUEST_CALL": slots.REQUEST_CALL,
+    "MEMORY_BYTES": records.MEMORY_BYTES,
+    "ENTERED": records.ENTERED,
+    "ARGUMENT_IOVEC": records.IOVEC,
+    "ARGUMENT_NAME": records.NAME,
+    "ARGUMENT_CONTROL": records.CONTROL,
     "COUNTERS_END": len(slots.Counter),
     "REQUEST_POSTS_MANY": in_flight._POSTS_MANY,
     "REQUEST_NONZERO": in_flight._REQUEST_NONZERO,
@@ -116,7 +141,8 @@ def test_constants_are_the_same(tmp_path: FilePath) -> None:
         "FACT_EXIT": facts._EXIT,
         "sizeof(struct one_slot) + 8": slots.SLOT_SIZE,
         "sizeof(struct two_slots) + 8": 2 * slots.SLOT_SIZE,
-        "sizeof(struct three_slots) + 8": slots.SLOTS_PER_RECORD * slots.SLOT_SIZE,
+        "sizeof(struct three_slots) + 8": 3 * slots.SLOT_SIZE,
+        "SCRATCH_SLOTS": slots.SLOTS_PER_RECORD,
     }
     answers = ask(tmp_path, Mode.STREAM_ARGUMENTS, list(expected))
     assert dict(zip(expected, answers, strict=True)) == expected

@@ -4,10 +4,32 @@
  */
 #include "shim.h"
 #include "io_uring.c"
+#include "syscall.c"
+#include "wake.c"
+#include "socket.c"
 #include "process.c"
+
+#ifdef ARGUMENTS
+static int (*continued[][CONTINUATIONS])(struct bpf_raw_tracepoint_args *) = {
+	{describe_file, 0, 0},
+	{describe_file, call_memory_entry, read_memory_entry},
+	{describe_file, call_memory_exit, read_memory_exit},
+};
+static int firing;
+
+/* A tail call does not come back. */
+static void tail_call(struct bpf_raw_tracepoint_args *ctx, u32 index)
+{
+	continued[firing][index](ctx);
+	longjmp(tail, 1);
+}
+#endif
 
 int fire(int (*probe)(struct bpf_raw_tracepoint_args *), u64 *arguments)
 {
+#ifdef ARGUMENTS
+	firing = probe == sys_enter ? 1 : probe == sys_exit ? 2 : 0;
+#endif
 	if (setjmp(tail))
 		return 0;
 	return probe((struct bpf_raw_tracepoint_args *)arguments);

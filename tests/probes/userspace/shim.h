@@ -55,9 +55,21 @@ static long bpf_probe_read_kernel_str(char *to, u32 size, const void *from)
 	return size;
 }
 
+/* The target's memory is part of the same. */
+static long bpf_probe_read_user(void *to, u32 size, const void *from)
+{
+	return bpf_probe_read_kernel(to, size, from);
+}
+
+static long bpf_probe_read_user_str(char *to, u32 size, const void *from)
+{
+	return bpf_probe_read_kernel_str(to, size, from);
+}
+
 static u64 bpf_ktime_get_ns(void) { return clock_ns; }
 static u64 bpf_get_current_pid_tgid(void) { return current_pid_tgid; }
 static u64 bpf_get_current_task(void) { return current_task; }
+static void *bpf_get_current_task_btf(void) { return (void *)current_task; }
 static u32 bpf_get_smp_processor_id(void) { return current_cpu; }
 
 /* bcc's bpf_log2l(): one more than the number of the highest bit. */
@@ -183,19 +195,11 @@ static void ring_buffer_submit(void *data, u64 flags)
 		int (*ringbuf_output)(const void *, u32, u64);                                  \
 	} name_ = {name_##_reserve, ring_buffer_submit, name_##_output}
 
-/* A tail call does not come back. */
+/* engine.c knows which program continues which probe. */
 static jmp_buf tail;
-#ifdef ARGUMENTS
-static int describe_file(struct bpf_raw_tracepoint_args *ctx);
-
-static void tail_call(struct bpf_raw_tracepoint_args *ctx, u32 index)
-{
-	describe_file(ctx);
-	longjmp(tail, 1);
-}
+static void tail_call(struct bpf_raw_tracepoint_args *ctx, u32 index);
 
 #define BPF_PROG_ARRAY(name_, entries_)                                         \
 	static const struct {                                                   \
 		void (*call)(struct bpf_raw_tracepoint_args *, u32);            \
 	} name_ = {tail_call}
-#endif

@@ -15,6 +15,7 @@ from uringtrace.tracer.filter.syntax import (
     And,
     CallClass,
     Compare,
+    Descriptor,
     DescriptorIs,
     Differs,
     ErrorIs,
@@ -133,7 +134,7 @@ def test_which_rows_a_filter_chooses(text: str, chosen: list[int]) -> None:
         ("re*", [0, 1, 5]),
         ("?openat,?no_such_call", [6]),
         ("fd=3", [0, 1]),
-        ("fd!=3", [3, 4, 5, 6]),
+        ("fd!=3", [3, 4, 5, 6, 9]),
         ("path=inline", [0]),
         ("path!=poll", [0]),
         ("ring=5", [0, 8]),
@@ -157,6 +158,21 @@ def test_which_rows_a_filter_chooses(text: str, chosen: list[int]) -> None:
 )
 def test_which_rows_of_both_interfaces_a_filter_chooses(text: str, chosen: list[int]) -> None:
     assert chosen_rows(text, CALLS) == chosen
+
+
+TWO_DESCRIPTORS = rows(
+    call("epoll_ctl", 4, 1, 3, fd=4),  # 0
+    call("dup2", 7, 2**32 + 12, fd=7, result=12),  # 1: the upper half is not looked at
+    call("epoll_ctl", fd=4, has_arguments=False),  # 2: of this one they were not captured
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [("fd=3", [0]), ("fd=4,7", [0, 1, 2]), ("fd=12", [1]), ("fd=0", []), ("fd!=4", [1]), ("fd=fixed:3", [])],
+)
+def test_either_descriptor_of_a_call_counts(text: str, chosen: list[int]) -> None:
+    assert chosen_rows(text, TWO_DESCRIPTORS) == chosen
 
 
 def test_an_empty_batch_gives_an_empty_mask() -> None:
@@ -207,7 +223,7 @@ def speaks(tree: object, one: np.void) -> bool:
             return operation and one["opcode"] < FIRST_CALL
         case DescriptorIs():
             if one["opcode"] >= FIRST_CALL:
-                return operation and one["fd"] != -1
+                return operation and ALL_NAMES[int(one["opcode"])] != "futex"
             return operation and uses_descriptor(OPERATION_NAMES.get(int(one["opcode"]), "?"))
         case WakeIs():
             return bool(one["wake"])
@@ -236,6 +252,9 @@ def says(tree: object, one: np.void) -> bool:
             return Wake(one["wake"]).name.lower() in wakes
         case DescriptorIs(descriptors):
             direct = bool(one["sqe_flags"] & SQE_FIXED_FILE)
+            second = ALL_NAMES.get(int(one["opcode"])) == "epoll_ctl" and one["has_arguments"]
+            if second and Descriptor(int(one["arg2"]), False) in descriptors:
+                return True
             return any((each.number, each.direct) == (one["fd"], direct) for each in descriptors)
         case PathIs(paths):
             words = {
@@ -332,6 +351,7 @@ FILTERS = st.recursive(
     ),
     max_leaves=5,
 )
+CALLED = ("read", "futex", "recvmsg", "epoll_ctl")
 ROW = st.fixed_dictionaries(
     {
         "opcode": st.sampled_from(
@@ -354,6 +374,8 @@ ROW = st.fixed_dictionaries(
         "slept": st.booleans(),
         "wake": st.sampled_from(list(Wake)),
         "waker": st.integers(0, 2),
+        "arg2": st.sampled_from([0, 3, 4]),
+        "has_arguments": st.booleans(),
     }
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes import ALL_NAMES, call, row, rows
 from uringtrace.tracer.filter import Condition, FileIs, evaluate, parse
+from uringtrace.tracer.filter.syntax import Differs
 from uringtrace.tracer.records import MEMORY, SOCKET_EVENT, Records, only_operations
 from uringtrace.tracer.source import File, Socket
 
@@ -117,18 +118,27 @@ def test_a_call_that_was_given_the_path(length: int) -> None:
         [
             *pieces(0, 1, string),
             *pieces(1, 1, other),
-            *pieces(2, 0, b"z" * 48 + string),
-            *pieces(3, 0, string + b"x"),
-            *pieces(4, 0, other),
-            *pieces(4, 1, string),
-            *pieces(5, 0, string[:-1]),
-            *pieces(7, 0, string),
+            *pieces(2, 1, b"z" * 48 + string),
+            *pieces(3, 1, string + b"x"),
+            *pieces(4, 1, other),
+            *pieces(4, 3, string),
+            *pieces(5, 1, string[:-1]),
+            *pieces(7, 3, string),
         ],
         MEMORY,
     )
     batch = rows(*[call("renameat2", -100) for _ in range(8)])
     records = Records(batch, memory, np.zeros(0, SOCKET_EVENT))
     assert np.flatnonzero(evaluate(FileIs((path,)), records, ALL_NAMES, {})).tolist() == [0, 4, 7]
+    others = evaluate(Differs(FileIs((path,))), records, ALL_NAMES, {})
+    assert np.flatnonzero(others).tolist() == [1, 2, 3, 5]
+
+
+def test_memory_that_is_no_path_is_not_taken_for_one() -> None:
+    """The name of an extended attribute is a string as well, a payload's place is none."""
+    memory = np.array([*pieces(0, 1, b"/x\0"), *pieces(0, 0x10, b"/x\0"), *pieces(1, 1, b"/x\0")], MEMORY)
+    records = Records(rows(call("setxattr"), call("read", 3)), memory, np.zeros(0, SOCKET_EVENT))
+    assert not evaluate(FileIs(("/x",)), records, ALL_NAMES, {}).any()
 
 
 def test_a_string_whose_last_pieces_were_lost_is_not_taken_for_another() -> None:

@@ -53,7 +53,7 @@ def record(tmp_path, monkeypatch, capsys):
 
     def run(capture, *options):
         targets = []
-        monkeypatch.setattr(module, "start_streaming", lambda target: targets.append(target) or capture)
+        monkeypatch.setattr(module, "start_streaming", lambda target, _: targets.append(target) or capture)
         command = COMMANDS["record"].load()
         argv = [str(os.getpid()), "-o", str(tmp_path / "run"), *options]
         code = command.run(parse("record", command, argv))
@@ -145,7 +145,7 @@ def test_a_capture_that_does_not_start_leaves_nothing_behind(tmp_path, monkeypat
         def __enter__(self):
             raise TargetError("it is gone")
 
-    monkeypatch.setattr(module, "start_streaming", lambda target: Refusing([]))
+    monkeypatch.setattr(module, "start_streaming", lambda *_: Refusing([]))
     command = COMMANDS["record"].load()
     with pytest.raises(TargetError):
         command.run(parse("record", command, [str(os.getpid()), "-o", str(tmp_path / "run")]))

@@ -22,7 +22,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeCountingSource], 
     """Make counting captures be this fake."""
 
     def replace(source: FakeCountingSource) -> None:
-        monkeypatch.setattr(uringtrace.tracer.capture, "start_counting", lambda target: source)
+        monkeypatch.setattr(uringtrace.tracer.capture, "start_counting", lambda *_: source)
 
     return replace
 
@@ -32,7 +32,7 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSource], None]:
     """Make streaming captures be this fake; the kernel's operations are those of the fakes."""
 
     def replace(source: FakeSource) -> None:
-        monkeypatch.setattr(uringtrace.tracer.capture, "start_streaming", lambda target: source)
+        monkeypatch.setattr(uringtrace.tracer.capture, "start_streaming", lambda *_: source)
 
     monkeypatch.setattr("uringtrace.cli.log.kernel_operation_names", lambda: OPERATION_NAMES)
     return replace

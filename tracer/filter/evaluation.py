@@ -13,9 +13,9 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.arguments import uses_descriptor
 from uringtrace.tracer.filter.files import FileTest, Mask, address_test, name_test, rows_given
 from uringtrace.tracer.filter.operations import opcodes
+from uringtrace.tracer.filter.shapes import shapes_of
 from uringtrace.tracer.filter.syntax import (
     AddressIs,
     And,
@@ -37,9 +37,7 @@ from uringtrace.tracer.filter.syntax import (
 from uringtrace.tracer.filter.words import PATHS, WAKES
 from uringtrace.tracer.record import (
     CQE_F_NOTIF,
-    FIRST_CALL,
     OPCODES,
-    SQE_FIXED_FILE,
     Batch,
     Kind,
     Path,
@@ -72,12 +70,7 @@ class Condition:
         self._expression = expression
         self._names = operation_names
         self._traits = operation_traits(operation_names)
-        without = [
-            opcode
-            for opcode, name in operation_names.items()
-            if opcode < FIRST_CALL and not uses_descriptor(name)
-        ]
-        self._without_descriptor = _table(without)
+        self._shapes = shapes_of(operation_names)
         self._opcodes: dict[OperationIs, Mask] = {}
         self._file_tests: dict[FileIs | AddressIs, FileTest] = {}
 
@@ -113,15 +106,12 @@ class Condition:
                 chosen = {True: "syscall" in interfaces, False: "io_uring" in interfaces}
                 return np.ones(batch.shape, bool), np.where(calls, chosen[True], chosen[False])
             case DescriptorIs(descriptors):
-                direct = batch["sqe_flags"] & SQE_FIXED_FILE != 0
-                holds = np.zeros(batch.shape, bool)
-                for descriptor in descriptors:
-                    holds |= (batch["fd"] == descriptor.number) & (direct == descriptor.direct)
-                return self._has_descriptor(batch), holds
+                on = (self._shapes.on_descriptor(batch, each.number, each.direct) for each in descriptors)
+                return self._shapes.with_descriptor(batch), reduce(np.logical_or, on)
             case FileIs(names):
                 known, holds = self._file_test(term).rows(batch, files)
-                given = rows_given(records, names)
-                return known | given, holds | given
+                given, named = rows_given(records, self._shapes.path_memory(records), names)
+                return known | given, holds | named
             case AddressIs():
                 return self._file_test(term).rows(batch, files)
             case PathIs(paths):
@@ -148,11 +138,6 @@ class Condition:
             made = name_test(term) if isinstance(term, FileIs) else address_test(term)
             test = self._file_tests[term] = made
         return test
-
-    def _has_descriptor(self, batch: Batch) -> Mask:
-        calls = is_call(batch)
-        mask: Mask = np.where(calls, batch["fd"] != -1, ~self._without_descriptor[batch["opcode"]])
-        return mask & _is_operation(batch)
 
     def _property(self, name: str, batch: Batch) -> Mask:
         kind = batch["kind"]

@@ -75,12 +75,16 @@ def address_test(term: AddressIs) -> FileTest:
     return FileTest(judge)
 
 
-def rows_given(records: Records, names: tuple[str, ...]) -> Mask:
-    """Calls that were given one of the names as a string, as a path is; shape (n,)."""
-    memory = records.memory
-    mask = np.zeros(records.operations.shape, bool)
+def rows_given(records: Records, pieces_of_paths: Mask, names: tuple[str, ...]) -> tuple[Mask, Mask]:
+    """Calls that were given a path, and those that were given one of the names; both of shape (n,).
+
+    `pieces_of_paths` says which pieces of memory belong to paths.
+    """
+    given, named = (np.zeros(records.operations.shape, bool) for _ in range(2))
+    memory = records.memory[pieces_of_paths]
+    given[memory["row"]] = True
     if not memory.size:
-        return mask
+        return given, named
     same = (memory["row"][1:] == memory["row"][:-1]) & (memory["argument"][1:] == memory["argument"][:-1])
     first = np.concatenate([[True], ~same])
     data = np.frombuffer(memory["data"].tobytes(), np.uint8).reshape(-1, MEMORY_BYTES)
@@ -93,5 +97,5 @@ def rows_given(records: Records, names: tuple[str, ...]) -> Mask:
         for piece in range(pieces):
             part = string[piece * MEMORY_BYTES : (piece + 1) * MEMORY_BYTES]
             starts = starts[(data[starts + piece, : part.size] == part).all(axis=1)]
-        mask[memory["row"][starts]] = True
-    return mask
+        named[memory["row"][starts]] = True
+    return given, named

@@ -67,7 +67,7 @@ def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[Launch
     target = target_from(arguments)
     from uringtrace.tracer.capture import start_counting
 
-    capture = start_counting(target)
+    capture = start_counting(target, arguments.interface)
     with stopping_on_signals(capture.stop), capture:
         notice(start_line(verb, str(target)))
         if target.pids and not capture.rings:

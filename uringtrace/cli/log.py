@@ -162,7 +162,7 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
 
     if expression is not None:
         check_operations(expression, kernel_operation_names())
-    capture = start_streaming(target)
+    capture = start_streaming(target, arguments.interface)
     with stopping_on_signals(capture.stop), capture:
         if not arguments.quiet:
             notice(start_line("logging", str(target)))
@@ -199,11 +199,9 @@ def kernel_operation_names() -> Mapping[int, str]:
     """The running kernel's operations and calls; raises `CapabilityError` where it has no BTF."""
     from uringtrace.probes.btf import Btf
     from uringtrace.probes.layout import read_layout
-    from uringtrace.tracer.record import FIRST_CALL
-    from uringtrace.tracer.syscalls.numbers import system_call_names
+    from uringtrace.tracer.capture import call_names
 
-    calls = {FIRST_CALL + number: name for number, name in system_call_names(uname().machine).items()}
-    return {**read_layout(Btf.of_kernel()).operation_names, **calls}
+    return {**read_layout(Btf.of_kernel()).operation_names, **call_names(uname().machine)}
 
 
 def write_log(

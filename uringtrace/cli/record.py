@@ -70,7 +70,7 @@ class RecordCommand:
 
         from uringtrace.tracer.capture import start_streaming
 
-        capture = start_streaming(target)
+        capture = start_streaming(target, arguments.interface)
         with stopping_on_signals(capture.stop), capture:
             writer = Writer(
                 path,

@@ -35,6 +35,7 @@ class Role(IntEnum):
     """io_uring's EPOLL_CTL, of whose struct epoll_event only the address is known."""
     EXEC = 6
     CLOSE_RANGE = 7
+    EPOLL_CREATE = 8
 
 
 _ROLES = {
@@ -50,6 +51,8 @@ _ROLES = {
     "execve": Role.EXEC,
     "execveat": Role.EXEC,
     "close_range": Role.CLOSE_RANGE,
+    "epoll_create": Role.EPOLL_CREATE,
+    "epoll_create1": Role.EPOLL_CREATE,
 }
 
 _RING_OPERATIONS = {29: "EPOLL_CTL"}

@@ -120,7 +120,8 @@ class InterestList:
         if new.size or bound.size:
             history = np.concatenate([history, bound, new])
             # Stable, and what was bound comes first: it is older than any change that was seen.
-            history = history[np.lexsort((history["ns"], history["fd"], history["epoll_file"]))]
+            history = _sorted(history)
+        history = self._emptied(operations, history)
         self._seeds.name_files(history)
         self._newest_ns = max(self._newest_ns, int(operations["completed_ns"].max()))
         self._changes = self._kept(history)
@@ -152,6 +153,29 @@ class InterestList:
         first = first[~np.isin(own[first], known)]
         return changes[np.sort(first)]
 
+    def _emptied(self, operations: Batch, history: NDArray[np.void]) -> NDArray[np.void]:
+        """With deletions of all entries where an instance is created under a number that had some.
+
+        Files are recognised by the address of their struct file, which the kernel uses again.
+        """
+        created = (self._calls.of(operations) == Role.EPOLL_CREATE) & (operations["result"] >= 0)
+        created &= np.isin(operations["result_file"], history["epoll_file"]) & (
+            operations["result_file"] != 0
+        )
+        for create in operations[created]:
+            stale = (history["epoll_file"] == create["result_file"]) & (
+                history["ns"] < create["completed_ns"]
+            )
+            deletions = history[stale]
+            deletions = deletions[np.unique(deletions["fd"], return_index=True)[1]]
+            for name in ("events", "data", "has_event", "file"):
+                deletions[name] = 0
+            deletions["operation"] = Change.DEL
+            deletions["ns"], deletions["submitted_ns"] = create["completed_ns"], create["submitted_ns"]
+            deletions["tid"] = create["tid"]
+            history = _sorted(np.concatenate([history, deletions]))
+        return history
+
     def _kept(self, history: NDArray[np.void]) -> NDArray[np.void]:
         """Without what was replaced, or deleted, so long ago that no wait can have seen it."""
         if not history.size:
@@ -168,6 +192,10 @@ class InterestList:
         if kept.size > _ENTRIES_KEPT:
             kept = _without_oldest(kept)
         return kept
+
+
+def _sorted(changes: NDArray[np.void]) -> NDArray[np.void]:
+    return changes[np.lexsort((changes["ns"], changes["fd"], changes["epoll_file"]))]
 
 
 def _entry_keys(changes: NDArray[np.void]) -> NDArray[np.uint64]:

@@ -1,6 +1,7 @@
 """A number on the command line means a process by its pid here or, where that is none, by an inner one."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -238,3 +239,24 @@ def test_a_process_in_a_container_is_traced_by_either_pid(
     inner = contained.inner
     meant = f"uringtrace: {inner} is process {contained.pid} here (pid {inner} in its pid namespace)\n"
     assert (meant in notices) == (by == "inner")
+
+
+@pytest.mark.bpf
+def test_inside_a_container_its_own_pids_are_meant(repository: Path) -> None:
+    """The tracer and `cat` share a pid namespace; the probes see the pids that both of them see."""
+    script = 'exec 3<&0; cat <&3 >&2 & exec "$@" log -e trace=read -p $!'
+    command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh"]
+    with subprocess.Popen(
+        [*command, *URINGTRACE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository,
+    ) as tracer:  # fmt: skip
+        assert tracer.stderr is not None
+        start = tracer.stderr.readline()
+        found = re.fullmatch(r"uringtrace: logging process (\d+)\. Ctrl-C to end\n", start)
+        assert found, start
+        output, rest = tracer.communicate("hello\n", timeout=60)
+    assert tracer.returncode == 0, rest
+    assert "hello" in rest
+    who = f"[pid {found[1]} tid {found[1]}] read("
+    assert [line.startswith(who) for line in output.splitlines()] == [True, True]
+    assert int(found[1]) < 100

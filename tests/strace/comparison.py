@@ -41,6 +41,8 @@ class Comparison:
     exceptions: Mapping[Place, str]
     """Places where the sides may differ, with the reason."""
     differences: list[str] = field(default_factory=list)
+    file_differences: list[str] = field(default_factory=list)
+    """Of calls that are the same but for what a descriptor stands for."""
     differing: set[str] = field(default_factory=set)
     """Calls that were in a difference."""
     compared: set[str] = field(default_factory=set)
@@ -59,8 +61,9 @@ class Comparison:
 
     def report(self, limit: int = 12) -> str:
         """The first differences, both lines one below the other."""
-        shown = "\n\n".join(self.differences[:limit])
-        return f"{len(self.differences)} differences among {self.calls} calls:\n\n{shown}"
+        differences = self.differences + self.file_differences
+        shown = "\n\n".join(differences[:limit])
+        return f"{len(differences)} differences among {self.calls} calls:\n\n{shown}"
 
     def thread(self, left: Sequence[StraceCall], right: Sequence[StraceCall], which: str) -> None:
         """Compares the calls of one thread; children they began are in `begun`."""
@@ -84,44 +87,48 @@ class Comparison:
     def _call(self, left: StraceCall, right: StraceCall, place: str) -> None:
         self.calls += 1
         self.compared.add(left.name)
-        found = []
+        found: list[str] = []
+        files: list[str] = []
         if len(left.arguments) != len(right.arguments):
             found.append(f"{len(left.arguments)} arguments and {len(right.arguments)}")
         else:
             for position, (one, other) in enumerate(zip(left.arguments, right.arguments, strict=True)):
-                found += self._text(one, other, (left.name, position))
-        found += self._text(left.result, right.result, (left.name, RESULT))
+                found += self._text(one, other, (left.name, position), files)
+        found += self._text(left.result, right.result, (left.name, RESULT), files)
         if left.error != right.error:
             found.append(f"error {left.error} and {right.error}")
         if left.note and right.note and left.error is None:
-            found += self._text(left.note, right.note, (left.name, RESULT))
-        if found:
+            found += self._text(left.note, right.note, (left.name, RESULT), files)
+        if found or files:
             self.differing.add(left.name)
             both = [
                 f"  {name:<10}  {line(call)}" for name, call in zip(self.names, (left, right), strict=True)
             ]
-            self.differences.append("\n".join([place, *both, *(f"              {text}" for text in found)]))
+            text = "\n".join([place, *both, *(f"              {text}" for text in found + files)])
+            (self.differences if found else self.file_differences).append(text)
 
-    def _text(self, left: str, right: str, place: Place) -> list[str]:
-        why = self._unlike(shape(left, place), shape(right, place))
+    def _text(self, left: str, right: str, place: Place, files: list[str]) -> list[str]:
+        """What differs; what descriptors stand for is added to `files`."""
+        ours, theirs = shape(left, place), shape(right, place)
+        why = self._unlike(ours, theirs)
+        where = "result" if place[1] == RESULT else f"argument {place[1]}"
         if why is None:
+            files += [f"{where}: {unlike}" for unlike in self._files(ours, theirs)]
             return []
         if place in self.exceptions:
             self.used_exceptions.add(place)
             return []
-        where = "result" if place[1] == RESULT else f"argument {place[1]}"
         return [f"{where}: {why}"]
 
     def _unlike(self, left: Shape, right: Shape) -> str | None:
         if left.text != right.text:
             return f"{left.text} ≠ {right.text}"
-        if unlike := self._chosen(left.chosen, right.chosen):
-            return unlike
+        return self._chosen(left.chosen, right.chosen)
+
+    def _files(self, left: Shape, right: Shape) -> list[str]:
         theirs = dict(right.files)
-        for position, file in left.files:
-            if position in theirs and (unlike := self._file(file, theirs[position])):
-                return unlike
-        return None
+        found = (self._file(file, theirs[place]) for place, file in left.files if place in theirs)
+        return [unlike for unlike in found if unlike]
 
     def _chosen(self, left: Sequence[Chosen], right: Sequence[Chosen]) -> str | None:
         for one, other in zip(left, right, strict=True):

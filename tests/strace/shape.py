@@ -32,7 +32,9 @@ class ShownFile:
     kind: str
     """`tcp`, `udp`, `unix`, `socket`, `pipe`, `path`, or an anonymous inode's name."""
     name: str | None
-    """A path, or addresses with placeholders for ports; None where it is not shown."""
+    """A path, or addresses with placeholders for ports; None where it is not shown.
+
+    As on a socket that was not bound when it was looked at: strace keeps what it saw then of UDP."""
     chosen: tuple[Chosen, ...] = ()
 
 
@@ -131,9 +133,10 @@ def _end_of_file(text: str, position: int) -> int:
 
 
 _STRACE_SOCKET = re.compile(r"(?P<protocol>[A-Z]+)(?:v6|-[A-Z]+)?:\[(?P<addresses>.*)\]")
-_OUR_SOCKET = re.compile(r"(?P<protocol>TCP|UDP|UNIX)6?(?: (?P<addresses>.*))?")
+_OUR_SOCKET = re.compile(r"(?P<protocol>TCP|UDP|UNIX)(?:v6)?(?: (?P<addresses>.*))?")
 _OBJECT = re.compile(r"(?P<kind>pipe|socket):\[(?P<inode>\d+)\]")
 _ANONYMOUS = re.compile(r"anon_inode:\[?(?P<name>[\w-]+)\]?")
+_NO_ADDRESS = re.compile(r"socket:\[\d+\]|(?:0\.0\.0\.0|\[::\]):\d+")
 _UNIX_INODES = re.compile(r"\d+(?:->\d+)?(?:,(?P<name>.*))?")
 
 
@@ -144,10 +147,10 @@ def shown_file(text: str) -> ShownFile:
         if protocol == "unix":
             named = _UNIX_INODES.fullmatch(addresses)
             return ShownFile("unix", named["name"].replace('"', "") if named and named["name"] else None)
-        return _socket(protocol, None if addresses.isdigit() else addresses)
+        return _socket(protocol, "" if addresses.isdigit() else addresses)
     if matched := _OUR_SOCKET.fullmatch(text):
         addresses = (matched["addresses"] or "").removesuffix("listening").strip()
-        return _socket(matched["protocol"].lower(), addresses or None)
+        return _socket(matched["protocol"].lower(), addresses)
     if matched := _OBJECT.fullmatch(text):
         return ShownFile(matched["kind"], "[inode]", (Chosen("inode", matched["inode"]),))
     if matched := _ANONYMOUS.fullmatch(text):
@@ -172,8 +175,8 @@ def _unescaped(path: str) -> str:
     return _ESCAPE.sub(character, path.encode()).decode(errors="replace")
 
 
-def _socket(protocol: str, addresses: str | None) -> ShownFile:
-    if addresses is None:
+def _socket(protocol: str, addresses: str) -> ShownFile:
+    if not addresses or _NO_ADDRESS.fullmatch(addresses):
         return ShownFile(protocol, None)
     ports = tuple(Chosen("port", port) for port in _ADDRESS_PORT.findall(addresses))
     return ShownFile(protocol, _ADDRESS_PORT.sub(":port", addresses), ports)

@@ -40,7 +40,7 @@ def compared(left: str, right: str) -> Comparison:
 )
 def test_these_agree(left: str, right: str) -> None:
     comparison = compared(left, right)
-    assert comparison.differences == []
+    assert comparison.differences + comparison.file_differences == []
     assert comparison.agreeing == {"uname"} ^ comparison.compared or "uname" not in comparison.compared
 
 
@@ -63,7 +63,7 @@ def test_these_agree(left: str, right: str) -> None:
 )
 def test_these_differ_and_the_report_shows_both_lines(left: str, right: str, said: str) -> None:
     comparison = compared(left, right)
-    assert len(comparison.differences) == 1
+    assert len(comparison.differences + comparison.file_differences) == 1
     assert said in comparison.report()
     assert all(f"  {name}" in comparison.report() for name in NAMES if "only" not in said)
     assert comparison.differing
@@ -107,6 +107,9 @@ def test_exceptions_are_counted_only_where_they_are_needed() -> None:
         ('UNIX-STREAM:[7->8,"/run/x"]', ShownFile("unix", "/run/x")),
         ('UNIX:[7,@"hidden"]', ShownFile("unix", "@hidden")),
         ("UNIX /run/x", ShownFile("unix", "/run/x")),
+        ("UNIX socket:[7]", ShownFile("unix", None)),
+        ("UDP:[0.0.0.0:9]", ShownFile("udp", None)),
+        ("TCPv6 [::]:0", ShownFile("tcp", None)),
     ],
 )
 def test_both_ways_to_say_what_a_descriptor_stands_for(text: str, file: ShownFile) -> None:
@@ -114,7 +117,7 @@ def test_both_ways_to_say_what_a_descriptor_stands_for(text: str, file: ShownFil
 
 
 def test_ipv6_addresses_keep_all_but_their_ports() -> None:
-    ours, theirs = shown_file("TCP [::1]:1->[::1]:2"), shown_file("TCPv6:[[::1]:1->[::1]:2]")
+    ours, theirs = shown_file("TCPv6 [::1]:1->[::1]:2"), shown_file("TCPv6:[[::1]:1->[::1]:2]")
     assert ours == theirs
     assert ours.name == "[::1]:port->[::1]:port"
 

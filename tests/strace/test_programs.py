@@ -16,7 +16,7 @@ TWICE = ("first run", "second run")
 
 
 def assert_same(comparison: Comparison) -> None:
-    if comparison.differences:
+    if comparison.differences or comparison.file_differences:
         pytest.fail(comparison.report(), pytrace=False)
 
 

@@ -33,6 +33,33 @@ static void links(int folder)
     REFUSED(ENOENT, unlinkat(AT_FDCWD, "one", 0));
 }
 
+static void reopened(int folder, const char *name)
+{
+    char text[8];
+    int file = DONE(openat(folder, name, O_RDONLY));
+    DONE(read(file, text, sizeof(text)));
+    DONE(close(file));
+}
+
+/* One file under several names, one after the other. */
+static void renamed(int folder)
+{
+    DONE(close(DONE(openat(folder, "before", O_WRONLY | O_CREAT, 0644))));
+    reopened(folder, "before");
+    DONE(rename("before", "after"));
+    reopened(folder, "after");
+    DONE(link("after", "linked"));
+    reopened(folder, "linked");
+    DONE(mkdir("below", 0700));
+    DONE(rename("after", "below/after"));
+    reopened(folder, "below/after");
+    DONE(rename("below", "deeper"));
+    reopened(folder, "deeper/after");
+    DONE(unlink("deeper/after"));
+    DONE(unlink("linked"));
+    DONE(rmdir("deeper"));
+}
+
 /* Names that need quoting, and one that is too long. */
 static void odd_names(int folder)
 {
@@ -87,6 +114,7 @@ void names(void)
 {
     int folder = DONE(open(".", O_RDONLY | O_DIRECTORY));
     links(folder);
+    renamed(folder);
     odd_names(folder);
     folders(folder);
     watched();

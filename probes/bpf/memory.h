@@ -171,8 +171,8 @@ static __always_inline int read_piece(u8 *slots, struct memory_list *list, const
 			total = done + length;
 			more = 0;
 		}
-	} else if (bpf_probe_read_user(memory->data, MEMORY_BYTES, from)) {
-		/* The next page may not be there, and need not be. */
+	} else {
+		/* Not a byte more: what follows may be a key. */
 		asm volatile("%0 &= 63" : "+r"(length));
 		if (bpf_probe_read_user(memory->data, length, from))
 			return 0;

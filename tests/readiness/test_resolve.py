@@ -102,6 +102,27 @@ def test_a_number_that_changed_hands_while_the_wait_returned_is_not_resolved() -
     assert resolved(steps) == [UNKNOWN]
 
 
+def test_one_of_two_with_the_same_number_deleted_while_the_wait_returned_could_be_meant() -> None:
+    steps = [
+        epoll_ctl(ADD, 7, 70, at=10),
+        epoll_ctl(ADD, 8, 70, at=11),
+        epoll_ctl(DEL, 7, at=30),
+        epoll_wait([(EPOLLIN, 70)], began=20, at=40),
+        epoll_wait([(EPOLLIN, 70)], at=50),
+    ]
+    assert resolved(steps) == [UNKNOWN, (8, 108)]
+
+
+def test_a_descriptor_is_the_new_file_from_when_it_is_added_again() -> None:
+    """The kernel would refuse the call if the old entry were still there."""
+    steps = [
+        epoll_ctl(ADD, 7, 70, at=10, second_file=1),
+        epoll_wait([(EPOLLIN, 70)], began=25, at=30),
+        epoll_ctl(ADD, 7, 70, began=20, at=40, second_file=2),
+    ]
+    assert resolved(steps) == [(7, 2)]
+
+
 def test_what_happened_while_the_waiter_slept_does_not_matter() -> None:
     woken = STARTED_NS + 37
     steps = [

@@ -33,7 +33,7 @@ class Connection:
     """Its descriptor there, as last seen, or its index when `direct`."""
     direct: bool
     processes: int
-    """Processes that were seen to use it."""
+    """Processes that were seen to have it."""
     protocol: str
     """`tcp`, `udp`, `unix`, or `protocol N`."""
     role: str | None

@@ -1,0 +1,182 @@
+"""How long requests waited for their answers, measured without knowing the protocol.
+
+On a connection, reads that got data (R) and writes that sent data (S), in the order of
+their completion, form runs. For a server a *request* is a run of R and the run of S after
+it. It is received when the last byte of the run of R was: at the last arrival of data that
+the kernel reported for the socket until the last R completed or, where none is known, when
+that R completed. From there the first S of the answer ends the *first* time and the last S
+of it the *last* time. For a client the sides are swapped: a run of S and the run of R after
+it, from the completion of the last S until the first byte arrived, and until the last did.
+
+What follows from this: partial reads and segments belong to one request; an answer may
+take several writes; requests that are read before any of them is answered (pipelining)
+count as one, and those left in the socket while an earlier one is answered are measured
+from their arrival, so that waiting in line counts. A request that is read while an older
+answer is being sent starts a run of its own, and what is sent next counts as its answer.
+Bytes that a server sends before it received any are no answer.
+
+An arrival is no use when it came before the previous read and that read emptied the
+socket: the one that belongs to the data was not observed. Then the read's completion counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uringtrace.tracer.connections.request_line import (
+    ARRIVED,
+    RECEIVED,
+    SENT,
+    STATE,
+    Items,
+    Line,
+    line_of,
+)
+from uringtrace.tracer.connections.request_times import ASKS, SERVES, RequestTimes
+
+TIMES = np.dtype(
+    [
+        ("requests", "<i8"),
+        ("from_arrival", "<i8"),
+        ("first_sum_ns", "<i8"),
+        ("first_max_ns", "<i8"),
+        ("first_latest_ns", "<i8"),
+        ("finished", "<i8"),
+        ("last_sum_ns", "<i8"),
+        ("last_max_ns", "<i8"),
+        ("last_latest_ns", "<i8"),
+    ]
+)
+"""Of one socket. `requests` have a first time, `finished` of them a last time."""
+
+
+class RequestTimer:
+    """Times requests over stretches of items, one state per socket."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros(0, STATE)
+        self._times = np.zeros(0, TIMES)
+        self._whole = RequestTimes.empty()
+
+    def grow(self, slots: int) -> None:
+        """Make room for sockets 0 to `slots` - 1."""
+        if slots > len(self._state):
+            more = max(slots, 2 * len(self._state), 64) - len(self._state)
+            self._state = np.concatenate([self._state, np.zeros(more, STATE)])
+            self._times = np.concatenate([self._times, np.zeros(more, TIMES)])
+
+    def add(self, items: Items, roles: NDArray[np.uint8]) -> None:
+        """`roles` has NO_ROLE, SERVES or ASKS for each slot."""
+        if not len(items.slot):
+            return
+        slots, local = np.unique(items.slot, return_inverse=True)
+        line = line_of(self._state[slots], local, items)
+        role = roles[slots][line.local]
+        received = line.reads_received()
+        self._answer(slots, line, role, received)
+        self._state[slots] = line.state(received, len(slots))
+
+    def _answer(
+        self,
+        slots: NDArray[np.int64],
+        line: Line,
+        role: NDArray[np.uint8],
+        received: tuple[NDArray[np.int64], NDArray[np.bool_]],
+    ) -> None:
+        moment, known = received
+        new = np.flatnonzero(line.new & (line.previous >= 0))
+        before = line.previous[new]
+        turned = (line.kind[new] != ARRIVED) & (line.kind[before] != line.kind[new])
+        new, before = new[turned], before[turned]
+        to_sent = line.kind[new] == SENT
+
+        # A server's first S after R, and the end of its answer at the next R.
+        at, start = _both(new, before, to_sent & (role[new] == SERVES))
+        self._first(slots, line.local[at], SERVES, line.ns[at] - moment[start], known[start])
+        at, last = _both(new, before, ~to_sent & (role[new] == SERVES))
+        asked = line.last_read[last]
+        has = asked >= 0
+        at, last, asked = at[has], last[has], asked[has]
+        self._last(slots, line.local[at], SERVES, line.ns[last] - moment[asked])
+
+        # A client's first R after S: only arrivals stand between the two.
+        at, start = _both(new, before, ~to_sent & (role[new] == ASKS))
+        arrived = at > start + 1
+        first = np.where(arrived, line.ns[np.minimum(start + 1, len(line.ns) - 1)], line.ns[at])
+        self._first(slots, line.local[at], ASKS, first - line.ns[start], arrived)
+        at, last = _both(new, before, to_sent & (role[new] == ASKS))
+        asked = line.last_write[last]
+        has = asked >= 0
+        at, last, asked = at[has], last[has], asked[has]
+        self._last(slots, line.local[at], ASKS, _answered_ns(line.ns[last], moment[last], line.ns[asked]))
+
+    def _first(
+        self,
+        slots: NDArray[np.int64],
+        local: NDArray[np.intp],
+        role: int,
+        times: NDArray[np.int64],
+        from_arrival: NDArray[np.bool_],
+    ) -> None:
+        times = np.maximum(times, 0)
+        slot = slots[local]
+        table = self._times
+        np.add.at(table["requests"], slot, 1)
+        np.add.at(table["from_arrival"], slot[from_arrival], 1)
+        np.add.at(table["first_sum_ns"], slot, times)
+        np.maximum.at(table["first_max_ns"], slot, times)
+        table["first_latest_ns"][slot] = times
+        self._whole.of(role)[0].add(times)
+
+    def _last(
+        self, slots: NDArray[np.int64], local: NDArray[np.intp], role: int, times: NDArray[np.int64]
+    ) -> None:
+        _finish(self._times, slots[local], times)
+        self._whole.of(role)[1].add(np.maximum(times, 0))
+
+    def result(self, roles: NDArray[np.uint8]) -> tuple[NDArray[np.void], NDArray[np.int64], RequestTimes]:
+        """Times per slot (dtype TIMES), since when each waits for an answer, and all times.
+
+        Shape (slots,) each, 0 for those that do not wait. An answer counts as finished with
+        what was sent so far, which the next item may correct: nothing is changed here.
+        """
+        size = min(len(self._state), len(roles))
+        state, times, roles = self._state[:size], self._times[:size].copy(), roles[:size]
+        whole = self._whole.copy()
+        serving = (roles == SERVES) & (state["read_ns"] > 0)
+        asking = (roles == ASKS) & (state["sent_ns"] > 0)
+        answered = np.flatnonzero(serving & (state["latest"] == SENT))
+        took = state["sent_ns"][answered] - state["received_ns"][answered]
+        _finish(times, answered, took)
+        whole.served_last.add(np.maximum(took, 0))
+        answered = np.flatnonzero(asking & (state["latest"] == RECEIVED))
+        took = _answered_ns(
+            state["read_ns"][answered], state["received_ns"][answered], state["sent_ns"][answered]
+        )
+        _finish(times, answered, took)
+        whole.asked_last.add(np.maximum(took, 0))
+        waits = np.where(serving & (state["latest"] == RECEIVED), state["received_ns"], 0)
+        waits = np.where(asking & (state["latest"] == SENT), state["sent_ns"], waits)
+        return times, waits, whole
+
+
+def _both(
+    one: NDArray[np.intp], other: NDArray[np.intp], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return one[mask], other[mask]
+
+
+def _answered_ns(
+    read_ns: NDArray[np.int64], received_ns: NDArray[np.int64], sent_ns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """From the last S to the last byte; what arrived while S still ran counts as read."""
+    return np.where(received_ns > sent_ns, received_ns, read_ns) - sent_ns
+
+
+def _finish(table: NDArray[np.void], slot: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+    times = np.maximum(times, 0)
+    np.add.at(table["finished"], slot, 1)
+    np.add.at(table["last_sum_ns"], slot, times)
+    np.maximum.at(table["last_max_ns"], slot, times)
+    table["last_latest_ns"][slot] = times

@@ -1,0 +1,220 @@
+"""Follows connections through records, however these were batched.
+
+`ConnectionTracker` takes the records of a source in their order and gives, at any time, the
+connections so far. The work per operation is that of numpy on whole stretches of time;
+Python loops run only over what begins, ends or changes a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uringtrace.tracer.connections.connection import Connection
+from uringtrace.tracer.connections.descriptors import Descriptor
+from uringtrace.tracer.connections.history import History
+from uringtrace.tracer.connections.moves import MoveRules, Moves
+from uringtrace.tracer.connections.request_line import ARRIVED, RECEIVED, SENT, Items
+from uringtrace.tracer.connections.request_times import RequestTimes
+from uringtrace.tracer.connections.requests import RequestTimer
+from uringtrace.tracer.connections.result import Numbers, connection_of
+from uringtrace.tracer.connections.sockets import Sockets
+from uringtrace.tracer.connections.time_order import Stretch, TimeOrder
+from uringtrace.tracer.connections.traffic import NOT_YET, Traffic
+from uringtrace.tracer.connections.turning_points import TurningPoints
+from uringtrace.tracer.record import SQE_FIXED_FILE, Batch, Kind, is_call
+from uringtrace.tracer.records import Records, SocketEventKind
+from uringtrace.tracer.source import Context, File, OpenSocket
+
+_NO_KEY = np.int64(-1)
+
+
+class ConnectionTracker:
+    """Connections of one capture."""
+
+    def __init__(self, context: Context) -> None:
+        names = context.operation_names
+        self._states_attached = "inet_sock_set_state" in context.probes
+        self._rules = MoveRules(names)
+        self._turns = TurningPoints(names)
+        self._order = TimeOrder()
+        self._sockets = Sockets()
+        self._traffic = Traffic()
+        self._requests = RequestTimer()
+        self._history = History(self._sockets, self._turns, names)
+        self._files: Mapping[int, File] = {}
+        self._open_sockets: Sequence[OpenSocket] = ()
+        self._descriptor = np.full(64, _NO_KEY)
+        """Key of the descriptor by which each socket was used last, see `_keys`."""
+        self._started_ns = context.started_ns
+
+    def add(
+        self, records: Records, files: Mapping[int, File], open_sockets: Sequence[OpenSocket] = ()
+    ) -> None:
+        """Take one drain. `files` and `open_sockets` are those of the source; both may have grown.
+
+        Files are looked up a little later than here: `files` should be the source's own mapping.
+        """
+        self._files = files
+        self._note_open(open_sockets)
+        batch, events = records.operations, records.socket_events
+        newest = max(
+            (int(part[name].max()) for part, name in ((batch, "completed_ns"), (events, "ns")) if len(part)),
+            default=0,
+        )
+        known = self._sockets.irrelevant
+        relevant = ~(known(batch["file"]) & known(batch["second_file"]) & known(batch["result_file"]))
+        relevant |= self._turns.without_file(batch)
+        chosen = batch[relevant]
+        self._history.keep_memory(records, relevant)
+        stretch = self._order.add(chosen, events[~known(events["file"])], newest)
+        if stretch is not None:
+            self._settle(stretch)
+
+    def connections(self, open_sockets: Sequence[OpenSocket] = ()) -> tuple[Connection, ...]:
+        """All connections so far, in the order of their numbers.
+
+        What was added is settled by this: a record that is added later, but is older, counts
+        as if it came now.
+        """
+        return self.result(open_sockets)[0]
+
+    def result(self, open_sockets: Sequence[OpenSocket] = ()) -> tuple[tuple[Connection, ...], RequestTimes]:
+        """The connections, see `connections`, and the times of all their requests."""
+        self._note_open(open_sockets)
+        self._settle(self._order.rest())
+        sockets = self._sockets
+        slots = len(sockets.all)
+        self._grow()
+        times, waits, whole = self._requests.result(sockets.roles)
+        numbers = Numbers(
+            self._traffic.rows[:slots].tolist(),
+            times[:slots].tolist(),
+            waits[:slots].tolist(),
+            self._states_attached or self._history.states_seen,
+        )
+        chosen = sorted((each for each in sockets.all if each.number), key=lambda each: each.number)
+        return tuple(connection_of(each, numbers) for each in chosen), whole
+
+    def _note_open(self, open_sockets: Sequence[OpenSocket]) -> None:
+        if len(open_sockets) <= len(self._open_sockets):
+            return
+        added = open_sockets[len(self._open_sockets) :]
+        # Listening sockets first: they tell which side of the others the target is.
+        for opened in sorted(added, key=lambda opened: not opened.socket.listening):
+            tracked, new = self._sockets.meet_open(opened)
+            self._grow()
+            # What the kernel told later names a descriptor that may stand for another by now.
+            if new and opened.upper_layer is None and opened.fd >= 0:
+                self._history.use(tracked.slot, Descriptor(opened.tgid, opened.fd), self._started_ns)
+        self._open_sockets = open_sockets
+
+    def _grow(self) -> None:
+        slots = len(self._sockets.all)
+        self._traffic.grow(slots)
+        self._requests.grow(slots)
+        if slots > len(self._descriptor):
+            more = max(slots, 2 * len(self._descriptor)) - len(self._descriptor)
+            self._descriptor = np.concatenate([self._descriptor, np.full(more, _NO_KEY)])
+
+    def _settle(self, stretch: Stretch) -> None:
+        batch, events = stretch.operations, stretch.events
+        if not len(batch) and not len(events):
+            return
+        self._meet(batch, events)
+        sockets = self._sockets
+        slot = sockets.slots(batch["file"])
+        second_slot = sockets.slots(batch["second_file"])
+        result_slot = sockets.slots(batch["result_file"])
+        event_slot = sockets.slots(events["file"])
+
+        moves = self._rules.moves(batch)
+        move_slot = np.where(moves.second, second_slot[moves.row], slot[moves.row])
+        moves, move_slot = _of_sockets(moves, move_slot)
+        row, turn = self._turns.find(batch, slot, second_slot, result_slot)
+        self._history.turn(batch, row, turn, slot, second_slot, result_slot)
+        self._history.events(events, event_slot)
+        self._history.use_all(batch, *self._uses(batch, slot, row))
+        ends = moves.end & (move_slot >= 0)
+        self._history.end_of_stream(batch["completed_ns"][moves.row[ends]], move_slot[ends])
+        failed = np.flatnonzero((slot >= 0) & (batch["result"] < 0) & (batch["kind"] == Kind.COMPLETION))
+        self._history.failures(batch, failed[~np.isin(-batch["result"][failed], NOT_YET)], slot)
+        self._history.settle()
+
+        self._traffic.add_moves(batch, moves, move_slot)
+        self._traffic.add_errors(batch, slot)
+        self._time_requests(batch, moves, move_slot, events, event_slot)
+
+    def _meet(self, batch: Batch, events: NDArray[np.void]) -> None:
+        """Learn files in the order in which they appear; the file of an operation before its result."""
+        named = [batch["file"], batch["second_file"], batch["result_file"], events["file"]]
+        numbers = np.concatenate(named)
+        times = np.concatenate([batch["completed_ns"]] * 3 + [events["ns"]])
+        fresh = np.flatnonzero(self._sockets.unseen(numbers))
+        if len(fresh):
+            rank = np.repeat([1, 2, 3, 0], [len(part) for part in named])
+            order = fresh[np.lexsort((fresh, rank[fresh], times[fresh]))]
+            self._sockets.meet(numbers[order], self._files)
+        self._grow()
+
+    def _uses(
+        self, batch: Batch, slot: NDArray[np.int64], turning: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Rows in which a socket is used by another descriptor than before, and the sockets.
+
+        After a turning point any use counts, since that may have closed the descriptor.
+        """
+        key = _keys(batch)
+        of_socket = (slot >= 0) & (batch["fd"] >= 0) & ~self._sockets.listening[np.maximum(slot, 0)]
+        used = np.flatnonzero(of_socket)
+        order = used[np.argsort(slot[used], kind="stable")]
+        if not len(order):
+            return order, slot[order]
+        turns = np.zeros(len(batch), bool)
+        turns[turning] = True
+        owner, keys = slot[order], np.where(turns[order], _NO_KEY, key[order])
+        before = np.concatenate([[_NO_KEY], keys[:-1]])
+        first = np.concatenate([[True], owner[1:] != owner[:-1]])
+        before[first] = self._descriptor[owner[first]]
+        changed = (keys != before) & (keys != _NO_KEY)
+        last = np.concatenate([first[1:], [True]])
+        self._descriptor[owner[last]] = keys[last]
+        rows = np.sort(order[changed])
+        return rows, slot[rows]
+
+    def _time_requests(
+        self,
+        batch: Batch,
+        moves: Moves,
+        move_slot: NDArray[np.int64],
+        events: NDArray[np.void],
+        event_slot: NDArray[np.int64],
+    ) -> None:
+        data = np.flatnonzero(moves.data)
+        arrived = np.flatnonzero((events["kind"] == SocketEventKind.ARRIVAL) & (event_slot >= 0))
+        slot = np.concatenate([event_slot[arrived], move_slot[data]])
+        kind = np.concatenate(
+            [np.full(len(arrived), ARRIVED), np.where(moves.direction[data] == 1, RECEIVED, SENT)]
+        )
+        ns = np.concatenate([events["ns"][arrived], batch["completed_ns"][moves.row[data]]]).astype(np.int64)
+        left = np.concatenate([np.zeros(len(arrived), bool), moves.left[data]])
+        order = np.argsort(ns, kind="stable")
+        order = order[~self._sockets.listening[slot[order]]]
+        items = Items(slot[order], ns[order], kind[order].astype(np.uint8), left[order])
+        self._requests.add(items, self._sockets.roles)
+
+
+def _of_sockets(moves: Moves, slot: NDArray[np.int64]) -> tuple[Moves, NDArray[np.int64]]:
+    chosen = slot >= 0
+    parts = {name: getattr(moves, name)[chosen] for name in Moves.__slots__}
+    return Moves(**parts), slot[chosen]
+
+
+def _keys(batch: Batch) -> NDArray[np.int64]:
+    """The descriptor of each row as one number: process, whether direct, number; shape (n,)."""
+    direct = ~is_call(batch) & (batch["sqe_flags"] & SQE_FIXED_FILE != 0)
+    process: NDArray[np.int64] = batch["tgid"].astype(np.int64) << 33
+    keys: NDArray[np.int64] = process | direct.astype(np.int64) << 32 | batch["fd"].astype(np.int64)
+    return keys

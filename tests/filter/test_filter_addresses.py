@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from uringtrace.tracer.filter.addresses import address_pattern
 from uringtrace.tracer.filter.wrong_value import WrongValue
-from uringtrace.tracer.source import Socket
 
 
 @pytest.mark.parametrize(
@@ -47,11 +46,10 @@ def test_an_address_fits_itself_and_no_other(host: object, port: int, other: obj
     def shown(address: object, number: int) -> str:
         return f"[{address}]:{number}" if ":" in str(address) else f"{address}:{number}"
 
-    socket = Socket("inet", "tcp", None, shown(host, port))
-    assert address_pattern(shown(host, port)).fits(socket, shown(host, port))
-    assert address_pattern(str(host)).fits(socket, shown(host, port))
-    assert address_pattern(f":{port}").fits(socket, shown(host, port))
-    assert address_pattern(shown(host, port)).fits(socket, shown(other, other_port)) == (
+    assert address_pattern(shown(host, port)).fits(shown(host, port), unix=False)
+    assert address_pattern(str(host)).fits(shown(host, port), unix=False)
+    assert address_pattern(f":{port}").fits(shown(host, port), unix=False)
+    assert address_pattern(shown(host, port)).fits(shown(other, other_port), unix=False) == (
         (host, port) == (other, other_port)
     )
 
@@ -68,11 +66,10 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         assert error.message
         assert error.way_out
     else:
-        pattern.fits(Socket("inet", "tcp", None, text), text)
+        pattern.fits(text, unix=False)
 
 
 def test_internet_patterns_never_fit_a_unix_socket() -> None:
-    unix = Socket("unix", "unix", "/run/a:80", None)
-    assert not address_pattern(":80").fits(unix, "/run/a:80")
-    assert address_pattern("/run/a:80").fits(unix, "/run/a:80")
-    assert not address_pattern("unix").fits(Socket("inet", "tcp", None, "1.2.3.4:5"), "1.2.3.4:5")
+    assert not address_pattern(":80").fits("/run/a:80", unix=True)
+    assert address_pattern("/run/a:80").fits("/run/a:80", unix=True)
+    assert not address_pattern("unix").fits("1.2.3.4:5", unix=False)

@@ -1,6 +1,8 @@
 """Filters on files: by name, by the addresses of a socket, and by the path that a call was given."""
 
+import struct
 from collections.abc import Iterator
+from socket import AF_INET, AF_UNIX, inet_aton
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.fakes import ALL_NAMES, call, row, rows
 from uringtrace.tracer.filter import Condition, FileIs, evaluate, parse
 from uringtrace.tracer.filter.syntax import Differs
-from uringtrace.tracer.records import MEMORY, SOCKET_EVENT, Records, only_operations
+from uringtrace.tracer.records import MEMORY, NAME, SOCKET_EVENT, Records, only_operations
 from uringtrace.tracer.source import File, Socket
 
 
@@ -146,3 +148,42 @@ def test_a_string_whose_last_pieces_were_lost_is_not_taken_for_another() -> None
     memory = np.array(list(pieces(0, 1, string))[:1], MEMORY)
     records = Records(call("openat", -100), memory, np.zeros(0, SOCKET_EVENT))
     assert not evaluate(FileIs((string[:-1].decode(),)), records, ALL_NAMES, {}).any()
+
+
+def internet(address: str, port: int) -> bytes:
+    return struct.pack("=H", AF_INET) + port.to_bytes(2, "big") + inet_aton(address) + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("peer=10.0.0.1:53", [0, 2, 5]),
+        ("peer=10.0.0.0/8", [0, 1, 2, 5]),
+        ("peer!=10.0.0.1", [1, 6]),
+        ("peer=/run/" + "y" * 90, [6]),
+        ("local=10.0.0.1", [3, 4]),
+        ("local!=10.0.0.1", []),
+    ],
+)
+def test_a_call_that_was_given_an_address(text: str, chosen: list[int]) -> None:
+    """Its socket has none yet, or another with each datagram."""
+    first, second = internet("10.0.0.1", 53), internet("10.2.2.2", 53)
+    unix = struct.pack("=H", AF_UNIX) + b"/run/" + b"y" * 90 + b"\0"
+    memory = np.array(
+        [
+            *pieces(0, 1, first),
+            *pieces(1, 4, second),
+            *pieces(2, 4, first),
+            *pieces(3, 1, first),
+            *pieces(4, 1, first),
+            *pieces(5, NAME, first),
+            *pieces(6, 1, unix),
+            *pieces(7, 1, b"\0"),
+            *pieces(8, 1, first),
+        ],
+        MEMORY,
+    )
+    names = ["connect", "sendto", "recvfrom", "bind", "getsockname", "sendmsg", "connect", "connect", "write"]
+    records = Records(rows(*[call(name, 3, fd=3) for name in names]), memory, np.zeros(0, SOCKET_EVENT))
+    mask = evaluate(parse(text), records, ALL_NAMES, {})
+    assert np.flatnonzero(mask).tolist() == chosen

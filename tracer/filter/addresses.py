@@ -20,7 +20,6 @@ from ipaddress import (
 )
 
 from uringtrace.tracer.filter.wrong_value import WrongValue
-from uringtrace.tracer.source import Socket
 
 _EXAMPLE = "for example: 10.0.0.0/8, 127.0.0.1:80, [::1]:80, :8080, unix"
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
@@ -38,10 +37,10 @@ class AddressPattern:
     path: str | None = None
     """Of a unix socket; abstract ones begin with @."""
 
-    def fits(self, socket: Socket, address: str) -> bool:
-        """Whether `address`, the local or the remote one of `socket`, is meant."""
-        if self.unix or socket.family == "unix":
-            return self.unix and socket.family == "unix" and self.path in (None, address)
+    def fits(self, address: str, *, unix: bool) -> bool:
+        """Whether `address`, of a unix or another socket, is meant; text as `source.Socket` has it."""
+        if self.unix or unix:
+            return self.unix and unix and self.path in (None, address)
         parts = _split(address)
         if parts is None:
             return False
@@ -100,7 +99,7 @@ def _way_out(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _split(address: str) -> tuple[IPv4Address | IPv6Address, int] | None:
-    """Host and port of an internet address as `uringtrace.tracer.source.Socket` has it."""
+    """Host and port of an internet address as `source.Socket` has it."""
     host, colon, port = address.rpartition(":")
     try:
         parsed = ip_address(host.removeprefix("[").removesuffix("]"))

@@ -13,7 +13,14 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.filter.files import FileTest, Mask, address_test, name_test, rows_given
+from uringtrace.tracer.filter.files import (
+    FileTest,
+    GivenAddressTest,
+    Mask,
+    address_test,
+    name_test,
+    rows_given,
+)
 from uringtrace.tracer.filter.operations import opcodes
 from uringtrace.tracer.filter.shapes import shapes_of
 from uringtrace.tracer.filter.syntax import (
@@ -73,6 +80,7 @@ class Condition:
         self._shapes = shapes_of(operation_names)
         self._opcodes: dict[OperationIs, Mask] = {}
         self._file_tests: dict[FileIs | AddressIs, FileTest] = {}
+        self._given_tests: dict[AddressIs, GivenAddressTest] = {}
 
     def holds(self, records: Records, files: Mapping[int, File]) -> Mask:
         """The rows for which the expression holds, shape (n,), bool; `files` are the source's of now."""
@@ -113,7 +121,10 @@ class Condition:
                 given, named = rows_given(records, self._shapes.path_memory(records), names)
                 return known | given, holds | named
             case AddressIs():
-                return self._file_test(term).rows(batch, files)
+                known, holds = self._file_test(term).rows(batch, files)
+                pieces = self._shapes.address_memory(records, term.word)
+                given, given_holds = self._given_test(term).rows(records, pieces)
+                return known | given, holds | given_holds
             case PathIs(paths):
                 known = _is_operation(batch) & ~is_call(batch)
                 return known, reduce(np.logical_or, (_on_path(path, batch) for path in paths))
@@ -137,6 +148,12 @@ class Condition:
         if test is None:
             made = name_test(term) if isinstance(term, FileIs) else address_test(term)
             test = self._file_tests[term] = made
+        return test
+
+    def _given_test(self, term: AddressIs) -> GivenAddressTest:
+        test = self._given_tests.get(term)
+        if test is None:
+            test = self._given_tests[term] = GivenAddressTest(term)
         return test
 
     def _property(self, name: str, batch: Batch) -> Mask:

@@ -6,12 +6,15 @@ its result is a descriptor of. It concerns a file where any of them does.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from socket import AF_UNIX
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.socket_address import address_text
 from uringtrace.tracer.filter.syntax import AddressIs, FileIs
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.records import MEMORY_BYTES, Records
@@ -20,6 +23,7 @@ from uringtrace.tracer.source import File
 Mask: TypeAlias = NDArray[np.bool_]
 
 FILE_COLUMNS = ("file", "second_file", "result_file")
+_ADDRESSES_KEPT = 65536
 
 
 class FileTest:
@@ -70,9 +74,40 @@ def address_test(term: AddressIs) -> FileTest:
         if address is None and (file.socket.family != "unix" or file.socket.listening):
             return None
         # A unix socket need not have a name; its address is then empty (unix(7)).
-        return any(pattern.fits(file.socket, address or "") for pattern in term.patterns)
+        return fits_any(term, address or "", unix=file.socket.family == "unix")
 
     return FileTest(judge)
+
+
+def fits_any(term: AddressIs, address: str, *, unix: bool) -> bool:
+    return any(pattern.fits(address, unix=unix) for pattern in term.patterns)
+
+
+class GivenAddressTest:
+    """Whether a call was given, or brought, an address that fits; each address is judged once."""
+
+    def __init__(self, term: AddressIs) -> None:
+        self._term = term
+        self._verdicts: dict[bytes, bool | None] = {}
+
+    def rows(self, records: Records, pieces_of_addresses: Mask) -> tuple[Mask, Mask]:
+        """Calls with an address, and those with one that fits; `pieces_of_addresses` are its memory."""
+        known, fitting = (np.zeros(records.operations.shape, bool) for _ in range(2))
+        chosen = Records(records.operations, records.memory[pieces_of_addresses], records.socket_events)
+        for row, arguments in chosen.memory_by_row().items():
+            verdicts = [self._verdict(each.data) for each in arguments.values()]
+            known[row] = any(verdict is not None for verdict in verdicts)
+            fitting[row] = any(verdicts)
+        return known, fitting
+
+    def _verdict(self, data: bytes) -> bool | None:
+        if data not in self._verdicts:
+            if len(self._verdicts) >= _ADDRESSES_KEPT:
+                self._verdicts.clear()
+            address = address_text(data)
+            unix = int.from_bytes(data[:2], sys.byteorder) == AF_UNIX
+            self._verdicts[data] = None if address is None else fits_any(self._term, address, unix=unix)
+        return self._verdicts[data]
 
 
 def rows_given(records: Records, pieces_of_paths: Mask, names: tuple[str, ...]) -> tuple[Mask, Mask]:

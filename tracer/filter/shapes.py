@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.arguments import uses_descriptor
 from uringtrace.tracer.record import FIRST_CALL, OPCODES, SQE_FIXED_FILE, Batch, Kind
-from uringtrace.tracer.records import Records
+from uringtrace.tracer.records import NAME, Records
 from uringtrace.tracer.syscalls.signature import ValueForm
 from uringtrace.tracer.syscalls.signatures import signature_of
 from uringtrace.tracer.syscalls.traits import descriptor_arguments
@@ -19,6 +19,9 @@ from uringtrace.tracer.syscalls.traits import descriptor_arguments
 Mask: TypeAlias = NDArray[np.bool_]
 
 _ARGUMENTS = 6
+_ADDRESSES = (ValueForm.ADDRESS, ValueForm.RETURNED_ADDRESS)
+_OF_ITS_OWN = ("bind", "getsockname")
+"""Calls whose address is that of the socket itself; of the others it is that of the other end."""
 _NONE = -1
 
 
@@ -32,6 +35,8 @@ class Shapes:
     """The argument that is a call's second descriptor, -1: none. Shape (OPCODES,)."""
     paths: Mask
     """The arguments of calls that are paths, shape (OPCODES, 6)."""
+    addresses: Mapping[str, Mask]
+    """`peer` and `local`: the arguments that are such socket addresses, shape (OPCODES, 6)."""
 
     def with_descriptor(self, batch: Batch) -> Mask:
         """Operations that use a descriptor; what is untracked or a message is none, shape (n,)."""
@@ -54,11 +59,21 @@ class Shapes:
 
     def path_memory(self, records: Records) -> Mask:
         """The pieces of memory that belong to paths, shape (pieces,)."""
-        argument = records.memory["argument"]
-        opcodes = records.operations["opcode"][records.memory["row"]]
-        mask: Mask = self.paths[opcodes, np.minimum(argument, _ARGUMENTS - 1)]
-        mask &= argument < _ARGUMENTS
-        return mask
+        return _pieces(records, self.paths)
+
+    def address_memory(self, records: Records, word: str) -> Mask:
+        """The pieces that belong to addresses of the other end (`peer`), or of this one (`local`)."""
+        mask = _pieces(records, self.addresses[word])
+        return mask | (records.memory["argument"] == NAME) if word == "peer" else mask
+
+
+def _pieces(records: Records, arguments: Mask) -> Mask:
+    """The pieces of memory that belong to the chosen arguments, shape (pieces,)."""
+    argument = records.memory["argument"]
+    opcodes = records.operations["opcode"][records.memory["row"]]
+    mask: Mask = arguments[opcodes, np.minimum(argument, _ARGUMENTS - 1)]
+    mask &= argument < _ARGUMENTS
+    return mask
 
 
 def shapes_of(operation_names: Mapping[int, str]) -> Shapes:
@@ -66,7 +81,7 @@ def shapes_of(operation_names: Mapping[int, str]) -> Shapes:
     has_descriptor = np.ones(OPCODES, bool)
     has_descriptor[FIRST_CALL:] = False
     second = np.full(OPCODES, _NONE, np.int8)
-    paths = np.zeros((OPCODES, _ARGUMENTS), bool)
+    paths, peers, own = (np.zeros((OPCODES, _ARGUMENTS), bool) for _ in range(3))
     for opcode, name in operation_names.items():
         if opcode < FIRST_CALL:
             has_descriptor[opcode] = uses_descriptor(name)
@@ -78,4 +93,6 @@ def shapes_of(operation_names: Mapping[int, str]) -> Shapes:
             second[opcode] = descriptors[1]
         for argument, parameter in enumerate(signature.parameters[:_ARGUMENTS]):
             paths[opcode, argument] = parameter.form is ValueForm.PATH
-    return Shapes(has_descriptor, second, paths)
+            side = own if name in _OF_ITS_OWN else peers
+            side[opcode, argument] = parameter.form in _ADDRESSES
+    return Shapes(has_descriptor, second, paths, {"peer": peers, "local": own})

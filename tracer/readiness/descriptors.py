@@ -39,12 +39,10 @@ class Descriptors:
         returned &= operations["result"] < 2**31
         closed = closed[used]
         # A call was given its descriptor when it began, and closes it at an unknown moment until its end.
-        uses = _uses(operations[used], operations["fd"][used], operations["file"][used])
+        uses = _uses(operations, used, operations["fd"], operations["file"])
         uses["file"][closed] = 0
-        results = operations[returned]
-        new = _uses(results, results["result"].astype(np.int32), results["result_file"])
-        items = np.concatenate([uses, new])
-        self._latest.add(items[np.argsort(items["ns"], kind="stable")])
+        new = _uses(operations, returned, operations["result"], operations["result_file"])
+        self._latest.add(np.concatenate([uses, new]))
         self._forget_processes(operations)
 
     def files(
@@ -63,11 +61,15 @@ class Descriptors:
             self._latest.forget(np.isin(self._latest.items["key"] >> np.uint64(32), processes))
 
 
-def _uses(operations: Batch, fd: NDArray[np.int32], file: NDArray[np.uint32]) -> NDArray[np.void]:
-    uses = np.zeros(operations.size, _USE)
-    uses["key"] = _keys(operations["tgid"], fd)
-    uses["ns"] = operations["completed_ns"]
-    uses["file"] = file
+def _uses(
+    operations: Batch, rows: NDArray[np.bool_], fd: NDArray[np.integer], file: NDArray[np.uint32]
+) -> NDArray[np.void]:
+    """What the chosen rows say of the descriptors `fd`, each of shape (n,)."""
+    chosen = np.flatnonzero(rows)
+    uses = np.zeros(chosen.size, _USE)
+    uses["key"] = _keys(operations["tgid"][chosen], fd[chosen].astype(np.int32))
+    uses["ns"] = operations["completed_ns"][chosen]
+    uses["file"] = file[chosen]
     return uses
 
 

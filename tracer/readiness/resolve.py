@@ -50,10 +50,12 @@ class ReadinessResolver:
         if not asked.size or not history.size:
             return located
         intervals = _intervals(history)
-        wait = records.operations[located.row[asked]]
-        completed = wait["completed_ns"]
-        slept = wait["slept"] & (wait["woken_ns"] != 0)
-        began = np.where(slept, wait["woken_ns"], wait["submitted_ns"])
+        row = located.row[asked]
+        completed = readiness["completed_ns"][asked]
+        # Field by field: copying whole rows of operations is what would cost most here.
+        woken = records.operations["woken_ns"][row]
+        slept = records.operations["slept"][row] & (woken != 0)
+        began = np.where(slept, woken, readiness["submitted_ns"][asked])
         earliest = completed - np.minimum(completed, np.uint64(OVERLAP_NS))
         collecting = np.minimum(np.maximum(began, earliest), completed)
         files, data = readiness["epoll_file"][asked], readiness["data"][asked]

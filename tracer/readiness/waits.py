@@ -57,6 +57,8 @@ def located_readiness(records: Records, calls: ReadinessCalls) -> LocatedReadine
     parts = [part for part in parts if part.row.size]
     if not parts:
         return LocatedReadiness(np.zeros(0, READINESS), np.zeros(0, np.int64))
+    if len(parts) == 1:
+        return parts[0]
     row = np.concatenate([part.row for part in parts])
     order = np.argsort(row, kind="stable")
     return LocatedReadiness(np.concatenate([part.readiness for part in parts])[order], row[order])

@@ -62,7 +62,7 @@ personality(personality hex32)
 umask(mask mode) octal
 times(tbuf pointer)
 ptrace(request @ptrace, pid int, addr pointer, data pointer)
-set_tid_address(tidptr pointer)
+set_tid_address(tidptr hex)
 set_robust_list(head pointer, len size)
 get_robust_list(pid int, head_ptr pointer, len_ptr pointer)
 rseq(rseq pointer, rseq_len hex32, flags @rseq, sig hex32)

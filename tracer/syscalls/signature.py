@@ -25,6 +25,8 @@ NAME_BYTES = 288
 
 AT_RETURN = CaptureFlag(0)
 """Memory is read when the call returns, whatever it returns."""
+ENTRY = CaptureFlag.ENTRY
+"""Memory is read when the call begins."""
 
 
 class ValueForm(Enum):
@@ -173,8 +175,6 @@ class Signature:
 
 _FORM = ValueForm
 _OUT = CaptureFlag.OUTPUT
-_ENTRY = CaptureFlag.ENTRY
-_DATA = frozenset({ValueForm.PAYLOAD, ValueForm.RECEIVED_PAYLOAD})
 
 
 def _fixed(size: int, flags: CaptureFlag = AT_RETURN) -> Reading:
@@ -202,12 +202,12 @@ WORDS: Mapping[str, tuple[ValueForm, Reading | None]] = {
     "received": (_FORM.RECEIVED_PAYLOAD, None),
     "path": (_FORM.PATH, Reading(Capture.STRING, PATH_BYTES)),
     # The call replaces the memory that the path is in.
-    "program": (_FORM.PATH, Reading(Capture.STRING, PATH_BYTES, _ENTRY)),
+    "program": (_FORM.PATH, Reading(Capture.STRING, PATH_BYTES, ENTRY)),
     "string": (_FORM.STRING, Reading(Capture.STRING, NAME_BYTES)),
     "target": (_FORM.RETURNED_STRING, Reading(Capture.RETURNED, 1, _OUT)),
     "address": (_FORM.ADDRESS, Reading(Capture.ADDRESS)),
     "sender": (_FORM.RETURNED_ADDRESS, Reading(Capture.RETURNED_ADDRESS, 0, _OUT)),
-    "length": (_FORM.ADDRESS_LENGTH, _fixed(4, _ENTRY)),
+    "length": (_FORM.ADDRESS_LENGTH, _fixed(4, ENTRY)),
     "message": (_FORM.MESSAGE, Reading(Capture.MESSAGE)),
     "inbox": (_FORM.RECEIVED_MESSAGE, Reading(Capture.MESSAGE, 0, _OUT)),
     "vectors": (_FORM.VECTORS, Reading(Capture.COUNTED, 16)),
@@ -222,7 +222,7 @@ WORDS: Mapping[str, tuple[ValueForm, Reading | None]] = {
     "time": (_FORM.TIME, _fixed(16)),
     "clock": (_FORM.RETURNED_TIME, _fixed(16, _OUT)),
     "remaining": (_FORM.REMAINING_TIME, _fixed(16)),
-    "timeout": (_FORM.LEFT_TIME, _fixed(16, _ENTRY)),
+    "timeout": (_FORM.LEFT_TIME, _fixed(16, ENTRY)),
     "left": (_FORM.LEFT_TIME, _fixed(16)),
     "timeval": (_FORM.MICROSECONDS_TIME, _fixed(16)),
     "clockval": (_FORM.RETURNED_MICROSECONDS_TIME, _fixed(16, _OUT)),
@@ -235,16 +235,16 @@ WORDS: Mapping[str, tuple[ValueForm, Reading | None]] = {
     "oldsignals": (_FORM.RETURNED_SIGNAL_SET, _fixed(8, _OUT)),
     "limit": (_FORM.LIMIT, _fixed(16)),
     "oldlimit": (_FORM.RETURNED_LIMIT, _fixed(16, _OUT)),
-    "at": (_FORM.OFFSET_POINTER, _fixed(8, _ENTRY)),
+    "at": (_FORM.OFFSET_POINTER, _fixed(8, ENTRY)),
     # The kernel keeps one argument from the beginning on: the other one is shown as a pointer.
     "also_at": (_FORM.OFFSET_POINTER, None),
-    "moved": (_FORM.MOVED_OFFSET_POINTER, _fixed(8, _ENTRY)),
+    "moved": (_FORM.MOVED_OFFSET_POINTER, _fixed(8, ENTRY)),
     "status": (_FORM.FILE_STATUS, _fixed(144, _OUT)),
     "option": (_FORM.OPTION, None),
     # Never more: behind the first four bytes of SOL_TLS' option there are keys.
     "value": (_FORM.OPTION_VALUE, _fixed(4)),
     "oldvalue": (_FORM.RETURNED_OPTION_VALUE, _fixed(4, _OUT)),
-    "valuelength": (_FORM.OPTION_LENGTH, _fixed(4, _ENTRY)),
+    "valuelength": (_FORM.OPTION_LENGTH, _fixed(4, ENTRY)),
     "ended": (_FORM.WAIT_STATUS, _fixed(4, _OUT)),
     "control": (_FORM.CONTROL_COMMAND, None),
     "controlled": (_FORM.CONTROL_VALUE, _fixed(4)),

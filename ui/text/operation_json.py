@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from uringtrace.tracer.arguments import Form, arguments_of, uses_descriptor
 from uringtrace.tracer.record import (
@@ -19,13 +19,21 @@ from uringtrace.tracer.record import (
     CQE_F_BUFFER,
     CQE_F_MORE,
     CQE_F_NOTIF,
+    FIRST_CALL,
+    OPCODES,
     OPERATION,
     SQE_FIXED_FILE,
     Batch,
     Kind,
     Path,
 )
-from uringtrace.tracer.source import Context, File, Losses
+from uringtrace.tracer.records import NO_MEMORY, Memory, Records, only_operations
+from uringtrace.tracer.source import Context, File, Losses, Thread
+from uringtrace.tracer.syscalls.signature import Result
+from uringtrace.tracer.syscalls.signatures import signature_of
+from uringtrace.tracer.syscalls.traits import descriptor_arguments
+from uringtrace.ui.text.call_json import Convert, Decoding, raw_arguments, waking
+from uringtrace.ui.text.call_line import call_name
 from uringtrace.ui.text.operation_arguments import FIELDS, Row, signed32
 
 SCHEMA = 1
@@ -36,6 +44,8 @@ _SUBMITTED, _COMPLETED, _PREVIOUS = FIELDS["submitted_ns"], FIELDS["completed_ns
 _TGID, _TID, _RING, _USER_DATA = FIELDS["tgid"], FIELDS["tid"], FIELDS["ring"], FIELDS["user_data"]
 _FD, _FILE, _SEQUENCE = FIELDS["fd"], FIELDS["file"], FIELDS["sequence"]
 _CHAIN, _POSITION = FIELDS["chain"], FIELDS["chain_position"]
+_SECOND_FILE, _RESULT_FILE = FIELDS["second_file"], FIELDS["result_file"]
+_NOT_CALLED = ',"decoded":null,"slept":null,"wake":null,"woke":null'
 
 _SIGNED = (Form.SIGNED, Form.PLAIN_DESCRIPTOR, Form.SPLICE_DESCRIPTOR, Form.DIRECTORY)
 _NO_OPERATION = (Kind.UNTRACKED, Kind.MESSAGE)
@@ -84,7 +94,7 @@ def end_json(losses: Losses, ended_ns: int) -> str:
 
 
 class OperationJson:
-    """Formats the batches of one capture, by text.
+    """Formats the records of one capture, by text.
 
     What the kind, the operation and the path of a row decide is worked out once, in a `_Frame`.
     """
@@ -93,34 +103,56 @@ class OperationJson:
         self._names = operation_names
         self._frames: dict[tuple[int, int, int], _Frame] = {}
         self._files: dict[int, str] = {}
+        self._threads: Mapping[int, Thread] = {}
 
-    def lines(self, batch: Batch, files: Mapping[int, File]) -> list[str]:
-        """One object per row, without line end; `files` is the source's mapping of now."""
+    def lines(
+        self,
+        records: Records | Batch,
+        files: Mapping[int, File],
+        threads: Mapping[int, Thread] | None = None,
+    ) -> list[str]:
+        """One object per row, without line end; `files` and `threads` are the source's of now."""
+        if not isinstance(records, Records):
+            records = only_operations(records)
+        if threads is not None:
+            self._threads = threads
+        batch = records.operations
+        memory = records.memory_by_row()
         rows = zip(*(batch[name].tolist() for name in OPERATION.names or ()), strict=True)
-        return [self._line(row, files) for row in rows]
+        return [self._line(row, files, memory.get(number, NO_MEMORY)) for number, row in enumerate(rows)]
 
-    def _line(self, row: Row, files: Mapping[int, File]) -> str:
+    def _line(self, row: Row, files: Mapping[int, File], memory: Mapping[int, Memory]) -> str:
         key = (row[_KIND], row[_OPCODE], row[_PATH])
         frame = self._frames.get(key)
         if frame is None:
             frame = self._frames[key] = _frame(self._names, *key)
         flags, submitted_ns, completed_ns = row[_CQE_FLAGS], row[_SUBMITTED], row[_COMPLETED]
         sqe_flags, sequence, chain = row[_SQE_FLAGS], row[_SEQUENCE], row[_CHAIN]
-        result = row[_RESULT] if frame.has_result and not flags & CQE_F_NOTIF else None
+        called = frame.decoding is not None
+        result = row[_RESULT] if frame.has_result and (called or not flags & CQE_F_NOTIF) else None
         arguments = "null"
         if frame.is_operation and row[_HAS_ARGUMENTS]:
             arguments = (
                 "{" + ",".join([label + str(value(row[at])) for label, at, value in frame.arguments]) + "}"
             )
-        return (
-            f'{frame.head},"pid":{row[_TGID] or "null"},"tid":{row[_TID] or "null"},"ring":{row[_RING]},'
-            f'"user_data":"{row[_USER_DATA]:#x}","fd":{row[_FD] if frame.has_descriptor else "null"},'
-            f'"direct":{"true" if sqe_flags & SQE_FIXED_FILE else "false"},'
-            f'"file":{self._file(row[_FILE], files)},'
-            f'"arguments":{arguments},"sqe_flags":{sqe_flags if frame.is_operation else "null"},'
-            f'"result":{"null" if result is None else result},"error":{_error(result)},"path":{frame.path},'
+        common = (
+            f'{frame.head},"pid":{row[_TGID] or "null"},"tid":{row[_TID] or "null"},'
+            f'"fd":{row[_FD] if frame.has_descriptor else "null"},"file":{self._file(row[_FILE], files)},'
+            f'"second_file":{self._file(row[_SECOND_FILE], files)},'
+            f'"result_file":{self._file(row[_RESULT_FILE], files)},'
+            f'"arguments":{arguments},"result":{"null" if result is None else result},'
+            f'"error":{_error(result)},'
             f'"submitted_ns":{submitted_ns or "null"},"completed_ns":{completed_ns},'
-            f'"latency_ns":{completed_ns - submitted_ns if frame.is_timed and submitted_ns else "null"},'
+            f'"latency_ns":{completed_ns - submitted_ns if frame.is_timed and submitted_ns else "null"}'
+        )
+        if frame.decoding is not None:
+            told = frame.decoding.values(row, memory) if row[_HAS_ARGUMENTS] else None
+            rest = {"decoded": told, **waking(self._names, row, files, self._threads)}
+            return f"{common}{_NO_RING},{_text(rest)[1:]}"
+        return (
+            f'{common}{_NOT_CALLED},"ring":{row[_RING]},"user_data":"{row[_USER_DATA]:#x}",'
+            f'"direct":{"true" if sqe_flags & SQE_FIXED_FILE else "false"},'
+            f'"sqe_flags":{sqe_flags if frame.is_operation else "null"},"path":{frame.path},'
             f'"previous_ns":{row[_PREVIOUS] or "null"},"sequence":{sequence or "null"},"cqe_flags":{flags},'
             f'"more":{"true" if flags & CQE_F_MORE else "false"},'
             f'"notification":{"true" if flags & CQE_F_NOTIF else "false"},'
@@ -149,18 +181,38 @@ class _Frame:
     has_result: bool
     has_descriptor: bool
     is_timed: bool
-    arguments: tuple[tuple[str, int, Callable[[int], int]], ...]
+    arguments: _Arguments
     """Label, place in the row and conversion of every argument, also of those a line leaves out."""
+    decoding: Decoding | None = None
+    """Of a system call."""
+
+
+_Arguments: TypeAlias = tuple[tuple[str, int, Convert], ...]
+_NO_RING = "".join(
+    f',"{name}":{value}'
+    for name, value in {
+        **dict.fromkeys(("ring", "user_data"), "null"),
+        "direct": "false",
+        **dict.fromkeys(("sqe_flags", "path", "previous_ns", "sequence", "cqe_flags"), "null"),
+        **dict.fromkeys(("more", "notification"), "false"),
+        **dict.fromkeys(("buffer", "chain", "chain_position"), "null"),
+    }.items()
+)
+"""What no system call has."""
 
 
 def _frame(operation_names: Mapping[int, str], kind: int, opcode: int, path: int) -> _Frame:
+    if opcode >= FIRST_CALL:
+        return _call_frame(operation_names, kind, opcode)
     name = operation_names.get(opcode) or f"OP_{opcode}"
     operation = kind not in _NO_OPERATION
     head = {
         "type": "operation",
         "kind": _KINDS.get(kind, str(kind)),
+        "interface": "io_uring",
         "operation": name if operation else None,
         "opcode": opcode if operation else None,
+        "number": None,
     }
     return _Frame(
         head=_text(head).removesuffix("}"),
@@ -173,6 +225,29 @@ def _frame(operation_names: Mapping[int, str], kind: int, opcode: int, path: int
             (f'"{label}":', FIELDS[field], _signed if form in _SIGNED else int)
             for label, (field, form) in _arguments(name).items()
         ),
+    )
+
+
+def _call_frame(operation_names: Mapping[int, str], kind: int, opcode: int) -> _Frame:
+    name = call_name(operation_names, opcode)
+    signature = signature_of(operation_names.get(opcode, ""))
+    head = {
+        "type": "operation",
+        "kind": _KINDS.get(kind, str(kind)),
+        "interface": "syscall",
+        "operation": name,
+        "opcode": None,
+        "number": opcode - FIRST_CALL if opcode < OPCODES - 1 else None,
+    }
+    return _Frame(
+        head=_text(head).removesuffix("}"),
+        path="null",
+        is_operation=True,
+        has_result=kind not in _WITHOUT_RESULT and signature.result is not Result.NOTHING,
+        has_descriptor=bool(descriptor_arguments(signature)),
+        is_timed=kind in _TIMED,
+        arguments=raw_arguments(name),
+        decoding=Decoding(name),
     )
 
 

@@ -2,12 +2,12 @@
 
 The order is fixed, so that lines can be cut and compared:
 who, when, NAME(arguments), = result, duration, what is special, ring, user_data, link.
+Lines of system calls are those of strace (`call_line`) and have no ring and no user_data.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
@@ -20,6 +20,7 @@ from uringtrace.tracer.record import (
     CQE_F_BUFFER,
     CQE_F_MORE,
     CQE_F_NOTIF,
+    FIRST_CALL,
     OPERATION,
     SQE_BUFFER_SELECT,
     SQE_FIXED_FILE,
@@ -28,8 +29,11 @@ from uringtrace.tracer.record import (
     Path,
     duration_ns,
 )
-from uringtrace.tracer.source import Context, File
+from uringtrace.tracer.records import NO_MEMORY, Memory, Records, only_operations
+from uringtrace.tracer.source import Context, File, Thread
 from uringtrace.tracer.statistics import ZERO_COPY_OPERATIONS
+from uringtrace.ui.text.call_line import CallLine
+from uringtrace.ui.text.call_result import failure
 from uringtrace.ui.text.flags import CQE_FLAGS, SQE_FLAGS, decode
 from uringtrace.ui.text.operation_arguments import FIELDS, ArgumentsText, Row
 
@@ -37,6 +41,7 @@ _RESULT, _CQE_FLAGS, _SEQUENCE = FIELDS["result"], FIELDS["cqe_flags"], FIELDS["
 _KIND, _PATH, _SQE_FLAGS, _OPCODE = FIELDS["kind"], FIELDS["path"], FIELDS["sqe_flags"], FIELDS["opcode"]
 _TGID, _TID, _RING, _USER_DATA = FIELDS["tgid"], FIELDS["tid"], FIELDS["ring"], FIELDS["user_data"]
 _CHAIN, _POSITION, _COMPLETED = FIELDS["chain"], FIELDS["chain_position"], FIELDS["completed_ns"]
+_RESULT_FILE = FIELDS["result_file"]
 
 # Plain integers: comparing with members of an IntEnum is what costs most in a line.
 _COMPLETION, _UNFINISHED, _SILENT = int(Kind.COMPLETION), int(Kind.UNFINISHED), int(Kind.SILENT)
@@ -59,7 +64,7 @@ class TimeStyle(Enum):
 
 
 class LineFormatter:
-    """Formats batches of one capture; remembers chain numbers and the line before."""
+    """Formats the records of one capture; remembers chain numbers and the line before."""
 
     def __init__(
         self,
@@ -72,6 +77,9 @@ class LineFormatter:
     ) -> None:
         self._names = context.operation_names
         self._arguments = ArgumentsText(context.operation_names, files, limit)
+        self._call = CallLine(
+            context.operation_names, self._descriptor, context.started_ns, durations=durations
+        )
         self._time_style = time_style
         self._timestamps = time_style is not TimeStyle.NONE
         self._durations = durations
@@ -81,22 +89,45 @@ class LineFormatter:
         self._chains_seen = 0
         self._zero_copy = {code for code, name in self._names.items() if name in ZERO_COPY_OPERATIONS}
 
-    def lines(self, batch: Batch, files: Mapping[int, File]) -> list[str]:
-        """One string per row, without line end; `files` is the source's mapping of now."""
+    def lines(
+        self,
+        records: Records | Batch,
+        files: Mapping[int, File],
+        threads: Mapping[int, Thread] | None = None,
+    ) -> list[str]:
+        """One string per row, without line end; `files` and `threads` are the source's of now."""
+        if not isinstance(records, Records):
+            records = only_operations(records)
         self._arguments.files = files
+        if threads is not None:
+            self._call.threads = threads
+        batch = records.operations
         duration, known = duration_ns(batch)
         # Whole microseconds, rounded: strace shows six digits, and so do we.
         microseconds = np.where(known, (duration + np.uint64(500)) // np.uint64(1000), 0).tolist()
         rows = zip(*(batch[name].tolist() for name in OPERATION.names or ()), strict=True)
+        memory = records.memory_by_row()
         line = self._line
+        timed = zip(rows, microseconds, known.tolist(), strict=True)
         return [
-            line(row, took, seen) for row, took, seen in zip(rows, microseconds, known.tolist(), strict=True)
+            line(row, took, seen, memory.get(number, NO_MEMORY))
+            for number, (row, took, seen) in enumerate(timed)
         ]
 
-    def _line(self, row: Row, microseconds: int, timed: bool) -> str:
+    def _descriptor(self, number: int, file: int) -> str:
+        return self._arguments.descriptor(number, file, False)
+
+    def _line(self, row: Row, microseconds: int, timed: bool, memory: Mapping[int, Memory]) -> str:
         kind = row[_KIND]
         who = _who(row[_TGID], row[_TID])
         when = self._when(row[_COMPLETED]) if self._timestamps else ""
+        took = ""
+        if timed and self._durations:
+            seconds, rest = divmod(microseconds, 1_000_000)
+            took = f" <{seconds}.{rest:06d}>"
+        opcode = row[_OPCODE]
+        if opcode >= FIRST_CALL:
+            return f"{who}{when}{self._call.text(row, memory, took)}"
         where = f" ring={row[_RING]} user_data={row[_USER_DATA]:#x}"
         if kind in _NO_OPERATION:
             word, what = ("message", "(from another ring)") if kind == _MESSAGE else ("untracked", "?(…)")
@@ -104,17 +135,12 @@ class LineFormatter:
             return (
                 f"{who}{when}{what} = {_result(row[_RESULT])} {word}{marks}{_buffer(row[_CQE_FLAGS])}{where}"
             )
-        opcode = row[_OPCODE]
         call = f"{self._names.get(opcode) or f'OP_{opcode}'}({self._arguments.text(row)})"
         flags = row[_CQE_FLAGS]
         marks = _marks(kind, row[_PATH], flags & _FLAG_BITS, row[_SQE_FLAGS])
         link = f" link={self._chain(row)}/{row[_POSITION]}" if row[_CHAIN] else ""
-        took = ""
-        if timed and self._durations:
-            seconds, rest = divmod(microseconds, 1_000_000)
-            took = f" <{seconds}.{rest:06d}>"
         if kind == _COMPLETION and not row[_SEQUENCE] and not flags:
-            return f"{who}{when}{call} = {_result(row[_RESULT])}{took}{marks}{where}{link}"
+            return f"{who}{when}{call} = {self._result(row)}{took}{marks}{where}{link}"
         if kind == _UNFINISHED:
             age = took.replace(" <", " age=").rstrip(">")
             return f"{who}{when}{call} <unfinished …>{age}{marks}{where}{link}"
@@ -134,7 +160,12 @@ class LineFormatter:
             if not flags & CQE_F_MORE:
                 ending = f" ended={self._ending(row)}"
         buffer = _buffer(flags)
-        return f"{who}{when}{call} = {_result(row[_RESULT])}{took}{ending}{marks}{buffer}{where}{link}"
+        return f"{who}{when}{call} = {self._result(row)}{took}{ending}{marks}{buffer}{where}{link}"
+
+    def _result(self, row: Row) -> str:
+        """The result; with its file where it is a new descriptor."""
+        result: int = row[_RESULT]
+        return self._descriptor(result, row[_RESULT_FILE]) if row[_RESULT_FILE] else _result(result)
 
     def _ending(self, row: Row) -> str:
         """Why a multishot operation posted its last CQE, as far as that one tells."""
@@ -195,14 +226,7 @@ def _who(tgid: int, tid: int) -> str:
 
 
 def _result(result: int) -> str:
-    return str(result) if result >= 0 else _failure(result)
-
-
-@lru_cache(1024)
-def _failure(result: int) -> str:
-    """`-1 EAGAIN (Resource temporarily unavailable)`, as strace shows a failed call."""
-    name = errno.errorcode.get(-result)
-    return f"-1 {name} ({os.strerror(-result)})" if name else f"{result} (unknown error)"
+    return str(result) if result >= 0 else failure(result)
 
 
 @lru_cache(65536)

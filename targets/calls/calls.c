@@ -2,8 +2,8 @@
  *
  *     calls [--pause] [KIND [SECONDS]]      default: pread, for 1 second
  *
- * KIND is getppid (the least a call can do), pread (1 byte of /dev/zero), or 64 bytes written
- * and read again through a pipe or a TCP connection to itself (tcp).
+ * KIND is getppid (the least a call can do), pread (1 byte of /dev/zero), or 64 bytes that go
+ * through a pipe (write, read) or over a TCP connection to itself (tcp: send, recv).
  *
  * Prints one JSON line with the calls per second of its processor time, which other processes'
  * use of the processor does not shorten. With --pause it first prints {"ready": PID} and
@@ -84,6 +84,11 @@ static bool call_write_and_read(void)
     return write(to, bytes, SIZE) == SIZE && read(from, bytes, SIZE) == SIZE;
 }
 
+static bool call_send_and_receive(void)
+{
+    return send(to, bytes, SIZE, 0) == SIZE && recv(from, bytes, SIZE, 0) == SIZE;
+}
+
 static const struct kind {
     const char *name;
     int calls; /* in one go */
@@ -93,7 +98,7 @@ static const struct kind {
     {"getppid", 1, open_nothing, call_getppid},
     {"pread", 1, open_zero, call_pread},
     {"pipe", 2, open_pipe, call_write_and_read},
-    {"tcp", 2, open_connection, call_write_and_read},
+    {"tcp", 2, open_connection, call_send_and_receive},
 };
 
 static const struct kind *kind_named(const char *name)

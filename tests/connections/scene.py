@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Scene:
         """Fed with the scene, cut at these times."""
         tracker = ConnectionTracker(context)  # type: ignore[arg-type]
         edges = [0, *sorted(splits), 2**62]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             tracker.add(self.records(start, end), self.files, self.open_sockets)
         return tracker
 

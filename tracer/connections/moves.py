@@ -108,7 +108,8 @@ class MoveRules:
         direction = np.concatenate([first[of_first], second[of_second]])
         chosen = batch[row]
         real = ~self._looks_only(chosen)
-        row, direction, chosen = row[real], direction[real], chosen[real]
+        if not real.all():
+            row, direction, chosen = row[real], direction[real], chosen[real]
 
         opcode, result = chosen["opcode"], chosen["result"]
         multishot_message = self._recvmsg[opcode] & (chosen["ioprio"] & _RECV_MULTISHOT != 0)

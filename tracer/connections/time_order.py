@@ -17,7 +17,7 @@ from uringtrace.tracer.records import SOCKET_EVENT
 
 SLACK_NS = 20_000_000
 """No record is expected later than this after a newer one: one drain of the ring buffer."""
-STRIDE_NS = 100_000_000
+STRIDE_NS = 50_000_000
 """Time that is handed on at once, so that the work per operation stays small."""
 
 

@@ -47,9 +47,8 @@ class Traffic:
     def add_moves(self, batch: Batch, moves: Moves, slot: NDArray[np.int64]) -> None:
         """`slot` is the socket of each move, all known; moves ascend in time per file."""
         rows = self.rows
-        moved = batch[moves.row]
-        time = moved["completed_ns"]
-        done = moved["result"] >= 0
+        time = batch["completed_ns"][moves.row]
+        done = batch["result"][moves.row] >= 0
         for direction, name in ((IN, "in"), (OUT, "out")):
             chosen = (moves.direction == direction) & done
             np.add.at(rows[f"operations_{name}"], slot[chosen], 1)
@@ -61,7 +60,7 @@ class Traffic:
         rows["first_ns"][data[unset]] = np.uint64(2**64 - 1)
         np.minimum.at(rows["first_ns"], data, when)
         rows["inexact"][slot[~moves.exact]] = True
-        interface = np.where(is_call(moved), SYSCALL, IO_URING).astype(np.uint8)
+        interface = np.where(is_call(batch)[moves.row], SYSCALL, IO_URING).astype(np.uint8)
         np.bitwise_or.at(rows["interfaces"], slot, interface)
 
     def add_errors(self, batch: Batch, slot: NDArray[np.int64]) -> None:

@@ -8,5 +8,14 @@ from uringtrace.tracer.threads.thread import (
     Wait,
     thread_rows,
 )
+from uringtrace.tracer.threads.tracker import ThreadTracker
 
-__all__ = ["THREAD_COLUMNS", "CurrentCall", "Partner", "ThreadActivity", "Wait", "thread_rows"]
+__all__ = [
+    "THREAD_COLUMNS",
+    "CurrentCall",
+    "Partner",
+    "ThreadActivity",
+    "ThreadTracker",
+    "Wait",
+    "thread_rows",
+]

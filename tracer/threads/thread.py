@@ -53,6 +53,7 @@ class ThreadActivity:
     operations: int
     """io_uring operations that it submitted and that were seen to end or are still open."""
     errors: int
+    """Of both interfaces; what only says "not now" (EAGAIN, EINTR, …) is none."""
     slept_calls: int
     """Calls in which it gave up its processor to wait."""
     slept_ns: int
@@ -69,7 +70,7 @@ class ThreadActivity:
     woken_by: tuple[Partner, ...]
     """Threads that ended its sleep, most often first."""
     woke: tuple[Partner, ...]
-    """Threads that its calls woke, the last one of each call counted, most often first."""
+    """Threads that its calls woke, most often first. Of a call that woke several the last stands for all."""
     current: CurrentCall | None
 
 

@@ -307,6 +307,9 @@ class CallFlag(IntFlag):
     """Its positive result is a number of bytes."""
     BEGINS_THREAD = 8
     """Returns a second time, in the new thread: fork, clone."""
+    MAKES_FILE = 16
+    """Its descriptor stands for a file that was not there before and shares its inode with others
+    of its kind: an eventfd, an epoll instance. Its struct file may be an old one used again."""
 
 
 class Capture(IntEnum):

@@ -19,6 +19,7 @@ enum call_flags { /* CallFlag in probes/slots.py */
 	NO_RETURN = 2,
 	MOVES_BYTES = 4,
 	BEGINS_THREAD = 8,
+	MAKES_FILE = 16,
 };
 
 enum capture_form { /* Capture in probes/slots.py */

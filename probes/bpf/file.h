@@ -10,6 +10,7 @@
 #include "common.h"
 #include "facts.h"
 
+#define LISTENING 10 /* TCP_LISTEN, include/net/tcp_states.h */
 #define FILE_LIMIT 131072
 #define PATH_PARTS 24
 #define PATH_SIZE 512
@@ -160,6 +161,18 @@ static __always_inline int files_to_describe(void)
 	return new && new->count;
 }
 
+/* Whether a socket is still what it was. One whose peer is gone has lost its addresses:
+ * the fact that had them stands. */
+static __always_inline int same_socket(const struct socket_identity *seen, const struct socket_identity *now)
+{
+	if ((seen->state == LISTENING) != (now->state == LISTENING))
+		return 0;
+	if (!now->remote_port && seen->remote_port)
+		return 1;
+	return seen->remote == now->remote && seen->remote_port == now->remote_port &&
+	       seen->local_port == now->local_port;
+}
+
 static __always_inline int is_socket(u16 mode) { return (mode & 0170000) == 0140000; /* S_IFSOCK */ }
 
 /* The number of a file. One that was not seen before is left in new_files. */
@@ -183,8 +196,8 @@ static __always_inline u32 file_number(u64 file)
 	if (is_socket(mode)) {
 		sock = LOAD_PROBED(u64, LOAD_PROBED(u64, file, OFF_FILE_PRIVATE), OFF_SOCKET_SK);
 		socket.family = LOAD_PROBED(u16, sock, OFF_SOCK_FAMILY);
+		socket.state = LOAD_PROBED(u8, sock, OFF_SOCK_STATE);
 		if (socket.family == 2 || socket.family == 10) {
-			socket.state = LOAD_PROBED(u8, sock, OFF_SOCK_STATE);
 			socket.remote = LOAD_PROBED(u32, sock, OFF_SOCK_REMOTE);
 			socket.local = LOAD_PROBED(u32, sock, OFF_SOCK_LOCAL);
 			socket.remote_port = LOAD_PROBED(u16, sock, OFF_SOCK_REMOTE_PORT);
@@ -196,10 +209,7 @@ static __always_inline u32 file_number(u64 file)
 			socket.remote_port = LOAD_PROBED(u64, sock, OFF_UNIX_PEER) != 0;
 #endif
 	}
-	/* A socket whose peer is gone has lost its addresses: the fact that had them stands. */
-	if (known && ((seen->socket.remote == socket.remote && seen->socket.remote_port == socket.remote_port &&
-	      seen->socket.local_port == socket.local_port) ||
-	     (!socket.remote_port && seen->socket.remote_port)))
+	if (known && same_socket(&seen->socket, &socket))
 		return seen->file;
 	u32 zero = 0;
 	struct new_files *pending = (struct new_files *)new_files.lookup(&zero);
@@ -245,6 +255,13 @@ static __always_inline u64 file_at(s32 fd)
 #else
 	return 0;
 #endif
+}
+
+/* A file without an inode of its own is like an earlier one at the same address. */
+static __always_inline void forget_file_at(s32 fd)
+{
+	u64 file = file_at(fd);
+	seen_files.delete(&file);
 }
 
 static __always_inline u32 file_number_at(s32 fd)

@@ -124,6 +124,8 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	begin_files();
 	if (rare(!from_start))
 		take_arguments(call, ctx->args[0], traits);
+	if (rare(traits && traits->flags & MAKES_FILE && result >= 0))
+		forget_file_at(result);
 	if (traits && traits->flags & RESULT_IS_DESCRIPTOR && result >= 0)
 		result_file = file_number_at(result);
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,

@@ -300,6 +300,20 @@ def test_the_file_of_a_new_descriptor_is_named(threads: Threads) -> None:
     assert row["result_file"] == row["file"] != 0
 
 
+def test_a_new_eventfd_is_not_an_old_one_at_the_same_address(threads: Threads) -> None:
+    """Both share the one inode of all anonymous files."""
+    threads.enter(701, NUMBERS["eventfd2"])
+    threads.open(701, 5, REGULAR, 1)
+    threads.leave(701, 5)
+    threads.make(701, NUMBERS["write"], 5)
+    threads.make(701, NUMBERS["eventfd2"], result=5)
+    threads.make(701, NUMBERS["write"], 5)
+    rows = seen(threads).operations
+    old, new = rows["result_file"][0], rows["result_file"][2]
+    assert rows["file"].tolist() == [0, old, 0, new]
+    assert 0 != old != new != 0
+
+
 def test_both_descriptors_of_a_call_are_named(threads: Threads) -> None:
     threads.open(701, 3, REGULAR, 4711)
     threads.open(701, 4, REGULAR, 4712)

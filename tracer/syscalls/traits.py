@@ -15,6 +15,20 @@ from uringtrace.tracer.syscalls.numbers import system_call_names
 from uringtrace.tracer.syscalls.signature import Reading, Result, Signature, ValueForm
 from uringtrace.tracer.syscalls.signatures import signature_of
 
+_MAKERS = frozenset(
+    (
+        "epoll_create",
+        "epoll_create1",
+        "eventfd",
+        "eventfd2",
+        "timerfd_create",
+        "inotify_init",
+        "inotify_init1",
+    )
+) | {"io_uring_setup", "memfd_create", "perf_event_open", "userfaultfd", "fanotify_init", "pidfd_open"}
+"""Calls whose new file shares an inode with others of its kind (fs/anon_inodes.c) or may. Not signalfd,
+which may change an old one."""
+
 DESCRIPTORS = (ValueForm.DESCRIPTOR, ValueForm.DIRECTORY)
 """Forms of the arguments whose file is looked up."""
 
@@ -38,7 +52,8 @@ def call_traits(machine: str) -> NDArray[np.void]:
         for field, argument in zip(("descriptor", "second"), descriptor_arguments(signature), strict=False):
             row[field] = argument
         flags = _RESULT_FLAGS.get(signature.result, CallFlag(0))
-        row["flags"] = flags | (CallFlag.MOVES_BYTES if name in BYTE_CALLS else CallFlag(0))
+        flags |= CallFlag.MOVES_BYTES if name in BYTE_CALLS else CallFlag(0)
+        row["flags"] = flags | (CallFlag.MAKES_FILE if name in _MAKERS else CallFlag(0))
         for place, (argument, reading) in enumerate(_readings(signature)):
             row["capture"][place] = argument, reading.capture | reading.flags, reading.size
     return traits

@@ -39,7 +39,9 @@ class Comparison:
     names: tuple[str, str]
     """Of the two sides."""
     exceptions: Mapping[Place, str]
-    """Places where the sides may differ, with the reason."""
+    """Places where the sides may differ in any way, with the reason."""
+    not_decoded: Mapping[Place, str]
+    """Places where the right side may have a bare pointer, with the reason."""
     differences: list[str] = field(default_factory=list)
     file_differences: list[str] = field(default_factory=list)
     """Of calls that are the same but for what a descriptor stands for."""
@@ -66,7 +68,7 @@ class Comparison:
         return f"{len(differences)} differences among {self.calls} calls:\n\n{shown}"
 
     def thread(self, left: Sequence[StraceCall], right: Sequence[StraceCall], which: str) -> None:
-        """Compares the calls of one thread; children they began are in `begun`."""
+        """Compares the calls of one thread, which `which` names."""
         matcher = SequenceMatcher(
             None, [call.name for call in left], [call.name for call in right], autojunk=False
         )
@@ -89,13 +91,16 @@ class Comparison:
         self.compared.add(left.name)
         found: list[str] = []
         files: list[str] = []
-        if len(left.arguments) != len(right.arguments):
-            found.append(f"{len(left.arguments)} arguments and {len(right.arguments)}")
-        else:
-            for position, (one, other) in enumerate(zip(left.arguments, right.arguments, strict=True)):
+        counts = sorted((len(left.arguments), len(right.arguments)))
+        lacking = {(left.name, position) for position in range(*counts)}
+        if lacking <= set(self.exceptions):
+            self.used_exceptions |= lacking
+            for position, (one, other) in enumerate(zip(left.arguments, right.arguments, strict=False)):
                 found += self._text(one, other, (left.name, position), files)
+        else:
+            found.append(f"{len(left.arguments)} arguments and {len(right.arguments)}")
         found += self._text(left.result, right.result, (left.name, RESULT), files)
-        if left.error != right.error:
+        if left.error != right.error and not _killed_in_it(left, right):
             found.append(f"error {left.error} and {right.error}")
         if left.note and right.note and left.error is None:
             found += self._text(left.note, right.note, (left.name, RESULT), files)
@@ -115,7 +120,7 @@ class Comparison:
         if why is None:
             files += [f"{where}: {unlike}" for unlike in self._files(ours, theirs)]
             return []
-        if place in self.exceptions:
+        if place in self.exceptions or (place in self.not_decoded and theirs.text == "pointer"):
             self.used_exceptions.add(place)
             return []
         return [f"{where}: {why}"]
@@ -147,6 +152,15 @@ class Comparison:
         return self._chosen(left.chosen, right.chosen)
 
 
+def _killed_in_it(left: StraceCall, right: StraceCall) -> bool:
+    """Whether both say that the call did not return, and one with what error it was left.
+
+    strace does not see that error where the thread ends before it would be told.
+    """
+    errors = (left.error or "", right.error or "")
+    return left.result == right.result == "?" and "" in errors and max(errors).startswith("ERESTART")
+
+
 def line(call: StraceCall) -> str:
     """The call as one line, without times."""
     ending = "".join([f" {call.error}" if call.error else "", f" ({call.note})" if call.note else ""])
@@ -158,18 +172,23 @@ def compare(
     right: Sequence[StraceCall],
     names: tuple[str, str],
     exceptions: Mapping[Place, str],
+    not_decoded: Mapping[Place, str] | None = None,
 ) -> Comparison:
-    """Threads are paired through the calls that began them, the first ones with each other."""
-    comparison = Comparison(names, exceptions)
-    pending = [(left[0].tid, right[0].tid)]
+    """Threads are paired through the calls that began them, the first ones with each other.
+
+    Those whose beginning is not among the calls are paired in the order they appear in.
+    """
+    comparison = Comparison(names, exceptions, not_decoded or {})
     by_left, by_right = _by_thread(left), _by_thread(right)
     number = 0
-    while pending:
-        number += 1
-        one, other = pending.pop(0)
-        ours, theirs = by_left.pop(one, []), by_right.pop(other, [])
-        comparison.thread(ours, theirs, f"thread {number}")
-        pending += zip(_begun(ours), _begun(theirs), strict=False)
+    while by_left and by_right:
+        pending = [(next(iter(by_left)), next(iter(by_right)))]
+        while pending:
+            number += 1
+            one, other = pending.pop(0)
+            ours, theirs = by_left.pop(one, []), by_right.pop(other, [])
+            comparison.thread(ours, theirs, f"thread {number}")
+            pending += zip(_begun(ours), _begun(theirs), strict=False)
     for name, rest in zip(names, (by_left, by_right), strict=True):
         for tid, calls in rest.items():
             comparison.differences.append(f"only {name} has thread {tid}:\n  {line(calls[0])}")

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.strace.runs import Runs, compiled, strace_or_skip
+from tests.strace.strace_output import StraceCall
+
+Program = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     folder = tmp_path_factory.mktemp("programs")
     return cache(lambda name: compiled(name, folder))
 
@@ -21,3 +24,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     strace_or_skip()
     return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def strace_calls(runs: Runs, program: Program) -> tuple[StraceCall, ...]:
+    """What strace shows of `calls`."""
+    return runs.strace(program("calls"), str(runs.work)).calls

@@ -8,11 +8,11 @@ from tests.strace.strace_output import StraceCall, UnknownLine, split_arguments
 
 _LINE = re.compile(r"\[pid (?P<tgid>\d+) tid (?P<tid>\d+)\] (?P<call>(?P<name>\w+)\(.*)")
 _RESULT = re.compile(
-    r" = (?P<value>\?|-?\d+|0x[0-9a-f]+)(?P<file><(?!\d+\.\d{6}>)(?:->|[^<>])*>)?"
+    r" = (?P<value>\?|0x[0-9a-f]+|-?\d+)(?P<file><(?!\d+\.\d{6}>)(?:->|[^<>])*>)?"
     r"(?: (?P<error>E[A-Z][A-Z0-9]*|ERRNO_\d+))?"
     r"(?: \((?P<note>[^()]*(?:\([^()]*\)[^()]*)*)\))?"
 )
-_UNFINISHED = " <unfinished …>"
+_UNFINISHED = "<unfinished …>"
 
 
 def parse_log(text: str) -> tuple[StraceCall, ...]:
@@ -27,15 +27,18 @@ def parse_log(text: str) -> tuple[StraceCall, ...]:
             raise UnknownLine(f"line {number} is no operation: {line}")
         if not matched["name"].islower():
             continue
-        call = matched["call"]
+        call, unfinished, _ = matched["call"].partition(_UNFINISHED)
+        if unfinished:
+            call = f"{call}) = ?"
         try:
             arguments, end = split_arguments(call, len(matched["name"]) + 1)
         except ValueError as error:
             raise UnknownLine(f"line {number}: {error}: {line}") from None
         result = _RESULT.match(call, end)
-        if result is None and not call.startswith(_UNFINISHED, end):
+        if result is None:
             raise UnknownLine(f"line {number}: no result: {line}")
-        value = result["value"] + (result["file"] or "") if result else "?"
-        error_name, note = (result["error"], result["note"] or "") if result else (None, "")
-        found.append(StraceCall(int(matched["tid"]), matched["name"], arguments, value, error_name, note))
+        value, note = result["value"] + (result["file"] or ""), result["note"] or ""
+        found.append(
+            StraceCall(int(matched["tid"]), matched["name"], arguments, value, result["error"], note)
+        )
     return tuple(found)

@@ -50,6 +50,7 @@ PAYLOAD: Set[Place] = frozenset(
     {
         *((name, 1) for name in ("read", "write", "pread64", "pwrite64", "recvfrom", "sendto")),
         ("getrandom", 0),
+        *((name, 2) for name in ("setxattr", "getxattr")),
     }
 )
 """Arguments that are the application's data, which uringtrace shows as `…`."""

@@ -10,6 +10,7 @@ import pytest
 from tests.strace.comparison import Comparison, compare
 from tests.strace.exceptions import CHANGES
 from tests.strace.runs import CONNECTIONS, ECHO_SERVERS, Runs, talk
+from tests.strace.strace_output import StraceCall
 
 Program = Callable[[str], Path]
 TWICE = ("first run", "second run")
@@ -20,16 +21,17 @@ def assert_same(comparison: Comparison) -> None:
         pytest.fail(comparison.report(), pytrace=False)
 
 
-def test_calls_does_the_same_twice(runs: Runs, program: Program) -> None:
-    first, second = (runs.strace(program("calls"), str(runs.work)) for _ in range(2))
-    assert_same(compare(first.calls, second.calls, TWICE, CHANGES))
+def test_calls_does_the_same_twice(
+    runs: Runs, program: Program, strace_calls: tuple[StraceCall, ...]
+) -> None:
+    again = runs.strace(program("calls"), str(runs.work)).calls
+    assert_same(compare(strace_calls, again, TWICE, CHANGES))
 
 
-def test_calls_makes_many_different_calls_and_many_that_fail(runs: Runs, program: Program) -> None:
-    calls = runs.strace(program("calls"), str(runs.work)).calls
-    assert len({call.name for call in calls}) >= 150
-    assert len({call.name for call in calls if call.error}) >= 30
-    assert len({call.error for call in calls if call.error}) >= 15
+def test_calls_makes_many_different_calls_and_many_that_fail(strace_calls: tuple[StraceCall, ...]) -> None:
+    assert len({call.name for call in strace_calls}) >= 150
+    assert len({call.name for call in strace_calls if call.error}) >= 30
+    assert len({call.error for call in strace_calls if call.error}) >= 15
 
 
 @pytest.mark.parametrize("server", ECHO_SERVERS)

@@ -16,7 +16,9 @@
 #define rare(condition) __builtin_expect(!!(condition), 0)
 #define usual(condition) __builtin_expect(!!(condition), 1)
 
+#ifndef LOAD_TYPED
 #define LOAD_TYPED(type, base, offset) (*(volatile type *)((base) + (offset)))
+#endif
 #define LOAD_PROBED(type, base, offset)                                                   \
 	({                                                                                \
 		type value_ = 0;                                                          \

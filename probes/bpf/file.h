@@ -247,11 +247,11 @@ static __always_inline u32 file_of(u64 req)
 static __always_inline u64 file_at(s32 fd)
 {
 #if defined(OFF_TASK_FILES) && defined(OFF_FILES_FDT) && defined(OFF_FDT_FD) && defined(OFF_FDT_MAX)
-	u64 task = bpf_get_current_task();
-	u64 table = LOAD_PROBED(u64, LOAD_PROBED(u64, task, OFF_TASK_FILES), OFF_FILES_FDT);
-	if (fd < 0 || fd >= LOAD_PROBED(u32, table, OFF_FDT_MAX))
+	u64 task = (u64)bpf_get_current_task_btf();
+	u64 table = LOAD_TYPED(u64, LOAD_TYPED(u64, task, OFF_TASK_FILES), OFF_FILES_FDT);
+	if (fd < 0 || fd >= LOAD_TYPED(u32, table, OFF_FDT_MAX))
 		return 0;
-	return LOAD_PROBED(u64, LOAD_PROBED(u64, table, OFF_FDT_FD), (u64)fd * 8);
+	return LOAD_PROBED(u64, number(LOAD_TYPED(u64, table, OFF_FDT_FD)), (u64)fd * 8);
 #else
 	return 0;
 #endif

@@ -66,6 +66,14 @@ static long bpf_probe_read_user_str(char *to, u32 size, const void *from)
 	return bpf_probe_read_kernel_str(to, size, from);
 }
 
+/* The kernel answers a typed load from a bad address with 0. */
+#define LOAD_TYPED(type, base, offset)                                               \
+	({                                                                           \
+		type value_ = 0;                                                     \
+		bpf_probe_read_kernel(&value_, sizeof(value_), (void *)((base) + (offset))); \
+		value_;                                                              \
+	})
+
 static u64 bpf_ktime_get_ns(void) { return clock_ns; }
 static u64 bpf_get_current_pid_tgid(void) { return current_pid_tgid; }
 static u64 bpf_get_current_task(void) { return current_task; }

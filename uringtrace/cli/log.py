@@ -242,7 +242,7 @@ def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records
         from uringtrace.ui.text.operation_json import OperationJson
 
         objects = OperationJson(source.context.operation_names)
-        return lambda records: objects.lines(records.operations, source.files)
+        return lambda records: objects.lines(records, source.files)
     from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
 
     style = TimeStyle.RELATIVE if arguments.relative else TimeStyle("t" * arguments.clock)
@@ -253,7 +253,7 @@ def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records
         durations=arguments.durations,
         limit=arguments.string_limit,
     )
-    return lambda records: formatter.lines(records.operations, source.files)
+    return lambda records: formatter.lines(records, source.files, source.threads)
 
 
 def ending(source: Source, interface: str, seen: int, shown: int) -> str:

@@ -37,6 +37,7 @@ _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLA_TYPE_MASK = 0x3FFF
 
+_INET_DIAG_INFO = 2
 _INET_DIAG_ULP_INFO = 19
 _INET_ULP_INFO_NAME, _INET_ULP_INFO_TLS = 1, 2
 _TLS_INFO_VERSION, _TLS_INFO_CIPHER, _TLS_INFO_TXCONF, _TLS_INFO_RXCONF = 1, 2, 3, 4
@@ -115,7 +116,9 @@ def _namespace(process: Path) -> int:
 
 def dump_request(family: int) -> bytes:
     """The netlink message that asks for all TCP sockets of `family` (an AF_ number)."""
-    body = _INET_DIAG_REQ_V2.pack(family, socket.IPPROTO_TCP, 0, _STATES)
+    # The upper layer comes with struct tcp_info only (net/ipv4/inet_diag.c, inet_sk_diag_fill).
+    extensions = 1 << _INET_DIAG_INFO - 1
+    body = _INET_DIAG_REQ_V2.pack(family, socket.IPPROTO_TCP, extensions, _STATES)
     length = _NLMSGHDR.size + len(body)
     flags = _NLM_F_REQUEST | _NLM_F_DUMP
     return _NLMSGHDR.pack(length, _SOCK_DIAG_BY_FAMILY, flags, 0, 0) + body

@@ -131,6 +131,37 @@ def test_a_refusal_ends_the_dump_with_its_errno(kind: int) -> None:
     assert answer.error == errno.ENOENT
 
 
+ANSWERS = sorted((Path(__file__).parent / "answers").iterdir())
+"""What kernels sent, byte for byte; tests/vm/print_upper_layers.py sets these sockets up."""
+
+BOTH = ("software", "software")
+REAL = [
+    UpperLayer("tls", "1.2", "AES-GCM-128", *BOTH),
+    UpperLayer("tls", "1.3", "AES-GCM-128", "software", "none"),
+    UpperLayer("tls", "1.3", "AES-GCM-128", "none", "software"),
+    UpperLayer("tls", None, None, "none", "none"),
+    UpperLayer("tls", "1.2", "AES-GCM-256", *BOTH),
+    UpperLayer("tls", "1.3", "AES-GCM-256", *BOTH),
+    UpperLayer("tls", "1.2", "AES-CCM-128", *BOTH),
+    UpperLayer("tls", "1.2", "CHACHA20-POLY1305", *BOTH),
+    UpperLayer("tls", "1.3", "CHACHA20-POLY1305", *BOTH),
+    *[UpperLayer("tls", "1.3", "AES-GCM-128", *BOTH)] * 2,
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda path: path.name)
+def test_what_kernels_with_ktls_answered(answer: Path) -> None:
+    """Two dumps, IPv4 and IPv6; the sockets of the other ends have no upper layer."""
+    found: list[UpperLayer] = []
+    data = answer.read_bytes()
+    first_end = data.index(struct.pack("=IHH", 20, DONE, MULTI)) + 20
+    for dump in (data[:first_end], data[first_end:]):
+        parsed = parse_answer(dump)
+        assert (parsed.finished, parsed.error) == (True, 0)
+        found += parsed.upper_layers.values()
+    assert sorted(found, key=repr) == sorted(REAL, key=repr)
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_can_be_parsed(datagram: bytes) -> None:
     for found in parse_answer(datagram).upper_layers.values():
@@ -153,10 +184,11 @@ def test_the_request_has_the_size_and_place_of_its_fields() -> None:
     """struct nlmsghdr and struct inet_diag_req_v2; listening sockets are not asked for."""
     request = dump_request(socket.AF_INET6)
     length, kind, flags = struct.unpack_from("=IHH", request)
-    family, protocol, _, _, states = struct.unpack_from("=BBBBI", request, 16)
+    family, protocol, extensions, _, states = struct.unpack_from("=BBBBI", request, 16)
     assert length == len(request) == 16 + 56
     assert (kind, flags) == (DIAGNOSIS, 0x301)
     assert (family, protocol) == (socket.AF_INET6, socket.IPPROTO_TCP)
+    assert extensions == 2, "INET_DIAG_INFO: without it the kernel leaves the upper layer out"
     assert states & 1 << 1
     assert not states & 1 << 10
 

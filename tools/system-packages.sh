@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the distribution's packages that `make demo` (argument demo) or `make test`
-# (argument test) needs, only those that are missing. Where that cannot be done (another
-# distribution, no root), names them and goes on: what they are for is left out then.
+# Installs the distribution's packages that `make demo` (argument demo), `make test` (argument
+# test) or `make test-vm` (argument vm) needs, only those that are missing. Where that cannot be
+# done (another distribution, no root), names them and goes on: what they are for is left out
+# then.
 # A package's daemon is neither started nor enabled: the tests run their own.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -38,6 +39,14 @@ if [ "${1:-}" = test ]; then
     need nginx test -x /usr/sbin/nginx
     need redis-server test -x /usr/bin/redis-server
     need redis-tools command -v redis-benchmark
+fi
+if [ "${1:-}" = vm ]; then
+    need qemu-system-x86 command -v qemu-system-x86_64
+    need busybox-static command -v busybox
+    need cpio command -v cpio
+    need kmod test -x /usr/sbin/depmod -o -x /sbin/depmod
+    need zstd command -v zstd
+    need debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
 fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -1,0 +1,178 @@
+"""Runs a command in a virtual machine with another kernel, on this machine's files.
+
+`python -m tests.vm.machine DIRECTORY COMMAND…`, where DIRECTORY is what fetch-kernel.sh
+unpacked. The machine sees the files of this one, at the same paths; what it writes is gone with
+it, but for the folder /exchange. It has no network but its loopback, and the processor is
+emulated (10 to 20 times slower), so that it runs wherever QEMU does: function is checked there,
+never speed.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+KERNELS = REPOSITORY / "build/kernels"
+"""Where `make test-vm` unpacks kernels, a folder for each."""
+
+_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+"""Needed to reach this machine's files; all others are loaded from there."""
+_TOOLS = ("qemu-system-x86_64", "busybox", "cpio", "modprobe", "depmod")
+
+
+def why_no_machine() -> str:
+    """What is missing to run any virtual machine; empty when nothing is."""
+    missing = [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]
+    return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel package as fetch-kernel.sh unpacks it."""
+
+    directory: Path
+
+    @property
+    def version(self) -> str:
+        return self.modules.name
+
+    @property
+    def modules(self) -> Path:
+        (modules,) = (self.directory / "lib/modules").iterdir()
+        return modules
+
+    @property
+    def image(self) -> Path:
+        return self.directory / f"boot/vmlinuz-{self.version}"
+
+
+def fetched_kernel(name: str) -> Kernel | None:
+    """The kernel that was unpacked under this name, or None."""
+    directory = KERNELS / name
+    return Kernel(directory) if (directory / "complete").exists() else None
+
+
+def run(
+    kernel: Kernel, command: Sequence[str], *, seconds: float, exchange: Path
+) -> subprocess.CompletedProcess[bytes]:
+    """Boot, run `command` in the repository as root, power off; its output and status.
+
+    `exchange` is a folder that the machine sees as /exchange. Raises subprocess.TimeoutExpired
+    after `seconds`, and RuntimeError with the console's last lines when the machine ends
+    without having run the command.
+    """
+    _script(
+        exchange / "command",
+        f"""#!/bin/bash
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+ip link set lo up
+cd {shlex.quote(str(REPOSITORY))} && {shlex.join(command)}
+""",
+    )
+    with TemporaryDirectory() as directory:
+        initrd = Path(directory) / "initrd"
+        initrd.write_bytes(_initrd(kernel))
+        boot = ("-kernel", str(kernel.image), "-initrd", str(initrd), "-append", _ARGUMENTS)
+        machine = subprocess.run(
+            [*_QEMU, *boot, *_files("root", Path("/"), "readonly=on"), *_files("exchange", exchange)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, "PATH": _PATH},
+        )
+    status = exchange / "status"
+    if not status.exists():
+        last = b"\n".join((machine.stdout + machine.stderr).splitlines()[-20:])
+        raise RuntimeError(f"the machine ran no command:\n{last.decode(errors='replace')}")
+    output, errors = ((exchange / name).read_bytes() for name in ("output", "errors"))
+    return subprocess.CompletedProcess(list(command), int(status.read_text()), output, errors)
+
+
+_QEMU = (
+    *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "4G"),
+    *("-nographic", "-no-reboot", "-nic", "none"),
+)
+_ARGUMENTS = "console=ttyS0 quiet panic=-1"
+
+
+def _files(tag: str, path: Path, *options: str) -> tuple[str, ...]:
+    shared = ("local", f"path={path}", f"mount_tag={tag}", "security_model=none", "multidevs=remap")
+    return ("-virtfs", ",".join((*shared, *options)))
+
+
+def _initrd(kernel: Kernel) -> bytes:
+    """The archive that the kernel starts from: busybox, `init`, the modules for 9p."""
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        for name in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "root"):
+            (root / name).mkdir()
+        shutil.copy(shutil.which("busybox", path=_PATH) or "busybox", root / "bin/busybox")
+        _script(root / "init", (HERE / "init").read_text())
+        order = []
+        for file in _with_dependencies(kernel):
+            name = file.name.split(".")[0] + ".ko"
+            (root / "modules" / name).write_bytes(_unpacked(file))
+            order.append(name)
+        (root / "modules/order").write_text("".join(f"{name}\n" for name in order))
+        # The kernel runs this when a module is wanted: the machine's own modprobe reads all formats.
+        arguments = f"-d {shlex.quote(str(kernel.directory))} -S {kernel.version}"
+        loader = f'exec /bin/busybox chroot /root /sbin/modprobe {arguments} "$@"'
+        _script(root / "modprobe", f"#!/bin/busybox sh\n{loader}\n")
+        names = "".join(f"{path.relative_to(root)}\n" for path in sorted(root.rglob("*")))
+        archive = ["cpio", "--create", "--format=newc", "--quiet"]
+        return subprocess.run(archive, cwd=root, input=names.encode(), capture_output=True, check=True).stdout
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _with_dependencies(kernel: Kernel) -> Iterator[Path]:
+    """The files of the modules that are needed first, each after those it needs."""
+    place = ("-d", str(kernel.directory), "-S", kernel.version)
+    seen = set()
+    for module in _MODULES:
+        command = ["modprobe", *place, "--show-depends", module]
+        environment = {**os.environ, "PATH": _PATH}
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+        for line in shown.splitlines():
+            kind, file = line.split()[:2]
+            if kind == "insmod" and file not in seen:
+                seen.add(file)
+                yield Path(file)
+
+
+def _unpacked(module: Path) -> bytes:
+    if module.suffix == ".xz":
+        return lzma.decompress(module.read_bytes())
+    if module.suffix == ".zst":
+        return subprocess.run(["zstd", "-dqc", str(module)], capture_output=True, check=True).stdout
+    return module.read_bytes()
+
+
+def main(arguments: Sequence[str]) -> int:
+    directory, *command = arguments
+    with TemporaryDirectory() as exchange:
+        done = run(Kernel(Path(directory).resolve()), command, seconds=600, exchange=Path(exchange))
+    sys.stdout.buffer.write(done.stdout)
+    sys.stderr.buffer.write(done.stderr)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

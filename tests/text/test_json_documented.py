@@ -5,11 +5,24 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import OPERATION_NAMES, RING, FakeSource, context, multishot_rows, row, rows
-from uringtrace.tracer.record import CQE_F_BUFFER, CQE_F_MORE, CQE_F_NOTIF, SQE_FIXED_FILE, Kind
+import pytest
+
+from tests.fakes import ALL_NAMES, OPERATION_NAMES, RING, FakeSource, call, context, multishot_rows, row, rows
+from tests.text.call_records import (
+    Content,
+    epoll_events,
+    internet,
+    numbers,
+    pollfds,
+    remembering,
+    string,
+    words,
+)
+from uringtrace.tracer.record import CQE_F_BUFFER, CQE_F_MORE, CQE_F_NOTIF, SQE_FIXED_FILE, Batch, Kind
 from uringtrace.tracer.record import Path as Via
+from uringtrace.tracer.records import ENTERED, IOVEC
 from uringtrace.tracer.replayed_counting import ReplayedCounting
-from uringtrace.tracer.source import File, Losses
+from uringtrace.tracer.source import File, Losses, Thread
 from uringtrace.tracer.summary import Summary, summary_of
 from uringtrace.ui.text.operation_json import OperationJson, end_json, start_json
 from uringtrace.ui.text.summary_json import summary_json
@@ -57,6 +70,8 @@ def fits(value: Any, kind: str, where: str) -> bool:
         inner = kind.removeprefix("array of ")
         inner = inner if inner in TABLES else inner.removesuffix("s")
         return isinstance(value, list) and all(fits(each, inner, where) for each in value)
+    if kind == "object":
+        return isinstance(value, dict)
     if kind == "object of integers":
         return isinstance(value, dict) and all(fits(each, "integer", where) for each in value.values())
     if not isinstance(value, dict):
@@ -115,6 +130,115 @@ def test_operations_are_as_documented() -> None:
     assert message["kind"] == "message"
     assert (silent["result"], silent["latency_ns"], silent["arguments"]) == (None, None, None)
     assert (unfinished["result"], unfinished["latency_ns"], unfinished["fd"]) == (None, 12_000, None)
+
+
+def told(batch: Batch, memory: dict[int, Content] | None = None) -> dict[str, Any]:
+    """The object of one system call, which is as documented."""
+    objects = OperationJson(ALL_NAMES)
+    (text,) = objects.lines(remembering(batch, memory or {}), FILES, {123: Thread(123, 9, "worker")})
+    printed: dict[str, Any] = json.loads(text)
+    check_object(printed, "operation")
+    return printed
+
+
+def test_a_system_call_is_as_documented() -> None:
+    batch = call("openat", -100, 0x99, 0o2000000, 2**32 + 5, fd=-100, result=3, result_file=1)
+    printed = told(batch, {1: string("/etc/x")})
+    assert (printed["interface"], printed["operation"]) == ("syscall", "openat")
+    assert (printed["opcode"], printed["number"]) == (None, 257)
+    assert printed["arguments"] == {"dfd": -100, "filename": 0x99, "flags": 0o2000000, "mode": 2**32 + 5}
+    assert printed["decoded"] == {"filename": "/etc/x"}
+    assert (printed["result"], printed["result_file"]) == (3, FILES[1].description)
+    assert (printed["ring"], printed["user_data"], printed["path"]) == (None, None, None)
+    assert (printed["slept"], printed["wake"], printed["woke"]) == (False, None, None)
+    assert printed["latency_ns"] == 12_000
+
+
+def test_how_a_call_was_woken_is_as_documented() -> None:
+    batch = call("read", 7, slept=True, wake=3, wakes=2, waker=123, waker_opcode=257, waker_argument=8)
+    printed = told(batch)
+    check_object(printed["wake"], "wake")
+    assert printed["wake"] == {
+        "by": "thread",
+        "count": 2,
+        "woken_ns": None,
+        "thread": 123,
+        "name": "worker",
+        "operation": "write",
+        "argument": 8,
+        "file": None,
+    }
+    assert told(call("read", 7, slept=True, wake=1, woken_ns=5))["wake"]["thread"] is None
+    check_object(told(call("write", 7, woke=9, woke_count=2))["woke"], "woke")
+
+
+def test_calls_without_an_end_or_a_beginning() -> None:
+    assert told(call("read", 7, kind=Kind.UNFINISHED))["latency_ns"] == 12_000
+    assert told(call("read", 7, kind=Kind.UNFINISHED))["result"] is None
+    assert told(call("read", 7, submitted_ns=0, result=5))["latency_ns"] is None
+    assert told(call("exit_group", 7, kind=Kind.SILENT))["result"] is None
+    assert told(call("read", 7, has_arguments=False))["decoded"] is None
+    assert told(call("read", 7, opcode=256 + 1023))["number"] is None
+
+
+DECODED: list[tuple[Batch, dict[int, Content], dict[str, Any]]] = [
+    (call("open", 9, 0), {0: b"caf\xe9\0"}, {"filename": "caf\\xe9"}),
+    (
+        call("accept4", 3, 9, 8, 0, result=5),
+        {1: internet("127.0.0.1", 80), 2: numbers(128)},
+        {"upeer_sockaddr": "127.0.0.1:80", "upeer_addrlen": [128, 16]},
+    ),
+    (call("connect", 3, 9, 8), {1: b"\1\0/run/x\0"}, {"uservaddr": "/run/x"}),
+    (call("connect", 3, 9, 8), {1: b"\1\0\0x"}, {"uservaddr": "@x"}),
+    (
+        call("connect", 3, 9, 28),
+        {1: b"\x0a\0\0\x50" + bytes(19) + b"\1" + numbers(2)},
+        {"uservaddr": "[::1%2]:80"},
+    ),
+    (
+        call("epoll_wait", 3, 9, 8, 0, result=1),
+        {1: epoll_events((0x80000001, 7))},
+        {"events": [{"events": "EPOLLIN|EPOLLET", "data": {"u32": 7, "u64": 7}}]},
+    ),
+    (
+        call("poll", 9, 1, 0, result=1),
+        {0: pollfds((3, 1, 1))},
+        {"ufds": [{"fd": 3, "events": "POLLIN"}], "ready": [{"fd": 3, "revents": "POLLIN"}]},
+    ),
+    (
+        call("select", 9, 9, 0, 0, 8, result=1),
+        {1 | ENTERED: words(6), 1: words(2), 4: words(0, 5)},
+        {"inp": [1, 2], "in": [1], "left": {"tv_sec": 0, "tv_usec": 5}},
+    ),
+    (
+        call("writev", 3, 9, 1, result=5),
+        {1: words(16, 5)},
+        {"vec": [{"iov_base": None, "iov_len": 5}]},
+    ),
+    (
+        call("sendmsg", 3, 9, 0, result=5),
+        {1: words(0, 0, 16, 1, 0, 0, 0), IOVEC: words(16, 5)},
+        {
+            "msg": {
+                "msg_name": None,
+                "msg_namelen": 0,
+                "msg_iov": [{"iov_base": None, "iov_len": 5}],
+                "msg_iovlen": 1,
+                "msg_controllen": 0,
+                "msg_flags": "0",
+            }
+        },
+    ),
+    (call("sendfile", 3, 4, 9, 5, result=5), {2: words(2)}, {"offset": [2, 7]}),
+    (call("wait4", -1, 9, 0, 0, result=5), {1: numbers(256)}, {"stat_addr": 256}),
+    (call("rt_sigprocmask", 0, 9, 0, 8), {1: words(2)}, {"nset": ["SIGINT"]}),
+    (call("read", 3, 9, 8, result=5), {}, {}),
+]
+
+
+@pytest.mark.parametrize(("batch", "memory", "decoded"), DECODED)
+def test_what_memory_held_is_told(batch: Batch, memory: dict[int, Content], decoded: dict[str, Any]) -> None:
+    assert told(batch, memory)["decoded"] == decoded
 
 
 def test_the_frame_of_a_stream_is_as_documented() -> None:

@@ -2,7 +2,7 @@
 
 TABLE = """
 socket(family @family, type @socket_type, protocol @protocol) fd
-socketpair(family @family, type @socket_type, protocol uint, usockvec pair)
+socketpair(family @family, type @socket_type, protocol size, usockvec pair)
 bind(fd fd, umyaddr address, addrlen int)
 connect(fd fd, uservaddr address, addrlen int)
 listen(fd fd, backlog int)

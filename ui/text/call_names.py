@@ -35,15 +35,17 @@ class NameSet:
         """`A|B|0x40`"""
         value &= (1 << self.width) - 1
         words, rest = self._number(value)
+        unnamed = self.loose or not words
         for bits, name in self.bits:
             if rest & bits == bits:
                 words.append(name)
                 rest &= ~bits
+                unnamed = False
         high = 0
         if self.shift is not None:
             high, rest = rest >> self.shift[0], rest & (1 << self.shift[0]) - 1
         if rest:
-            words.append(f"{rest:#x}" if words or not self.common else f"{rest:#x} /* {self.common} */")
+            words.append(f"{rest:#x} /* {self.common} */" if unnamed and self.common else f"{rest:#x}")
         if high and self.shift is not None:
             words.append(f"{high}<<{self.shift[1]}")
         return "|".join(words) or self.zero

@@ -24,7 +24,7 @@ _EXIT_SIGNAL = 0xFF
 _CLONE_SETTLS, _CLONE_PARENT_SETTID, _CLONE_CHILD = 1 << 19, 1 << 20, 1 << 21 | 1 << 24
 _MATCH_ANY = 0xFFFFFFFF
 _CLOCK_REALTIME, _PRIVATE = 256, 128
-_MREMAP_FIXED = 2
+_MREMAP_FIXED = 1 | 2
 
 _FUTEX: Mapping[int, str] = {
     0: "avt",
@@ -150,10 +150,10 @@ def _control(kind: str, value: int) -> str:
 
 
 def _remap(shows: Sequence[Show]) -> Whole:
-    """mremap(2): the new address counts only with MREMAP_FIXED."""
+    """mremap(2): the new address counts only with MREMAP_MAYMOVE|MREMAP_FIXED."""
 
     def whole(row: Row, memory: Memories) -> str:
-        count = 5 if row[ARGUMENTS[3]] & _MREMAP_FIXED else 4
+        count = 5 if row[ARGUMENTS[3]] & _MREMAP_FIXED == _MREMAP_FIXED else 4
         shown = zip(ARGUMENTS[:count], shows, strict=False)
         return ", ".join([show(row[field], row, memory) for field, show in shown])
 

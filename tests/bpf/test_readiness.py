@@ -418,6 +418,28 @@ say(fd=event)
     assert seen.description(second.ready[0].file).startswith("pipe:[")
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_number_is_free_again_after_the_last_close(run: Run, copied: bool) -> None:
+    """Without EPOLL_CTL_DEL; a copy keeps the old entry alive, and then either could be meant."""
+    seen = run(f"""
+class Event(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = [("events", ctypes.c_uint32), ("data", ctypes.c_uint64)]
+epoll = libc.epoll_create1(0)
+old, new = libc.eventfd(0, 0), libc.eventfd(1, 0)
+copy = os.dup(old) if {copied} else -1
+libc.epoll_ctl(epoll, 1, old, ctypes.byref(Event(select.EPOLLIN, 77)))
+os.close(old)
+libc.epoll_ctl(epoll, 1, new, ctypes.byref(Event(select.EPOLLIN, 77)))
+out = (Event * 8)()
+assert libc.epoll_wait(epoll, out, 8, -1) == 1
+say(new=new)
+""")
+    [wait] = seen.waits("epoll_wait")
+    assert fds(wait) == [None if copied else seen.said["new"]]
+    assert wait.ready[0].data == 77
+
+
 @pytest.mark.parametrize("count", [1, 7, 300])
 def test_poll_and_select_say_how_many_descriptors_they_looked_at(run: Run, count: int) -> None:
     """Of `count` pipes the last can be read; select is also asked for room in one."""

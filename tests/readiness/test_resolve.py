@@ -6,14 +6,16 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import STARTED_NS, call, row
-from tests.readiness.build import ADD, CALLS, DEL, EPOLLIN, MOD, epoll_ctl, epoll_wait, joined
+from tests.readiness.build import ADD, CALLS, DEL, EPOLLIN, MOD, epoll_ctl, epoll_wait, joined, with_memory
 from uringtrace.tracer.readiness.interest import OVERLAP_NS
 from uringtrace.tracer.readiness.resolve import ReadinessResolver
-from uringtrace.tracer.records import READINESS, Records, empty_records, only_operations
+from uringtrace.tracer.record import Batch
+from uringtrace.tracer.records import CONTROL, READINESS, Records, empty_records, only_operations
 from uringtrace.tracer.source import Interest
 
 
@@ -194,6 +196,91 @@ def test_a_change_handed_over_late_leaves_what_came_before_unresolved() -> None:
 def test_no_records_resolve_nothing() -> None:
     assert resolver().add(empty_records()).dtype == READINESS
     assert resolver().add(empty_records()).size == 0
+
+
+def accepted(fd: int, file: int, at: int) -> Records:
+    return timed(call("accept4", 3, result=fd, result_file=file), at)
+
+
+def closed(fd: int, file: int, at: int, name: str = "close", **fields: int) -> Records:
+    return timed(call(name, fd, fd=fd, file=file, result=0, **fields), at)  # type: ignore[arg-type]
+
+
+def timed(operation: Batch, at: int) -> Records:
+    operation["submitted_ns"], operation["completed_ns"] = STARTED_NS + at - 1, STARTED_NS + at
+    return only_operations(operation)
+
+
+def reused_number(*between: Records, close: Records | None = None, created: bool = True) -> list[Records]:
+    """7 is accepted, added, and closed; then 8 is added with its number, and reported."""
+    return [
+        *([accepted(7, 107, at=5)] if created else []),
+        epoll_ctl(ADD, 7, 70, at=10),
+        *between,
+        close or closed(7, 107, at=20),
+        epoll_ctl(ADD, 8, 70, at=30),
+        epoll_wait([(EPOLLIN, 70)], at=40),
+    ]
+
+
+THREAD, PROCESS = 0x50F00 | 0x400, 0x4100
+
+
+def clone3(flags: int) -> Records:
+    return with_memory(
+        timed(call("clone3", 0x7F00, 88, result=99), 15).operations, {0: flags.to_bytes(88, "little")}
+    )
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [],
+        [timed(call("clone", THREAD, result=99), 15)],
+        [clone3(THREAD)],
+        [timed(call("sendmsg", 5, fd=5, file=50, result=1), 15)],
+        [timed(call("fork", result=99, tgid=1), 15)],
+        [timed(call("dup", 9, fd=9, file=33, result=10, result_file=33), 15)],
+    ],
+    ids=["nothing", "clone of a thread", "clone3 of a thread", "sendmsg", "another's fork", "dup of another"],
+)
+def test_the_last_close_takes_an_entry_off_the_list(between: list[Records]) -> None:
+    steps = reused_number(*between)
+    assert resolved(steps) == [(8, 108)]
+    one_by_one = resolver()
+    assert [one_by_one.add(step)["fd"].tolist() for step in steps][-1] == [8]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        reused_number(created=False),
+        reused_number(timed(call("dup", 7, fd=7, file=107, result=11, result_file=107), 15)),
+        reused_number(timed(call("fork", result=99), 15)),
+        reused_number(timed(call("clone", PROCESS, result=99), 15)),
+        reused_number(clone3(PROCESS)),
+        reused_number(with_memory(timed(call("sendmsg", 5, result=1), 15).operations, {CONTROL: bytes(24)})),
+        reused_number(close=closed(7, 107, at=20, name="CLOSE", file_index=8)),
+        reused_number(close=closed(7, 107, at=20, tgid=1)),
+    ],
+    ids=["not created", "dup", "fork", "clone", "clone3", "SCM_RIGHTS", "registered file", "another process"],
+)
+def test_a_close_that_may_not_be_the_last_leaves_the_entry(steps: list[Records]) -> None:
+    assert resolved(steps) == [UNKNOWN]
+    one_by_one = resolver()
+    assert [one_by_one.add(step)["fd"].tolist() for step in steps][-1] == [-1]
+
+
+def test_a_descriptor_that_another_thread_adds_while_the_close_returns_stays() -> None:
+    steps = [
+        accepted(7, 107, at=5),
+        epoll_ctl(ADD, 7, 70, at=10),
+        accepted(7, 108, at=20),
+        epoll_ctl(ADD, 7, 71, at=22, second_file=108),
+        closed(7, 107, at=25),
+        epoll_wait([(EPOLLIN, 71)], at=40),
+    ]
+    assert resolved(steps) == [(7, 108)]
 
 
 Step = tuple[str, int, int, int]

@@ -36,6 +36,14 @@ class Role(IntEnum):
     EXEC = 6
     CLOSE_RANGE = 7
     EPOLL_CREATE = 8
+    CREATE = 9
+    """Returns a new descriptor of a new file that epoll may wait for; as EPOLL_CREATE does."""
+    CLOSE = 10
+    SHARE = 11
+    """After it somebody else may hold files of the process."""
+    CLONE = 12
+    CLONE3 = 13
+    SENDMSG = 14
 
 
 _ROLES = {
@@ -53,9 +61,26 @@ _ROLES = {
     "close_range": Role.CLOSE_RANGE,
     "epoll_create": Role.EPOLL_CREATE,
     "epoll_create1": Role.EPOLL_CREATE,
+    **dict.fromkeys(("accept", "accept4", "socket", "ACCEPT", "SOCKET"), Role.CREATE),
+    **dict.fromkeys(("eventfd", "eventfd2", "timerfd_create"), Role.CREATE),
+    **dict.fromkeys(("inotify_init", "inotify_init1"), Role.CREATE),
+    **dict.fromkeys(("close", "CLOSE"), Role.CLOSE),
+    **dict.fromkeys(("fork", "vfork", "unshare", "pidfd_getfd", "sendmmsg"), Role.SHARE),
+    **dict.fromkeys(("io_uring_register", "FILES_UPDATE", "SENDMSG", "SENDMSG_ZC"), Role.SHARE),
+    "clone": Role.CLONE,
+    "clone3": Role.CLONE3,
+    "sendmsg": Role.SENDMSG,
 }
 
-_RING_OPERATIONS = {29: "EPOLL_CTL"}
+_RING_OPERATIONS = {
+    9: "SENDMSG",
+    13: "ACCEPT",
+    19: "CLOSE",
+    20: "FILES_UPDATE",
+    29: "EPOLL_CTL",
+    45: "SOCKET",
+    48: "SENDMSG_ZC",
+}
 """enum io_uring_op (include/uapi/linux/io_uring.h), whose values are ABI."""
 
 _PACKED_EVENT = np.dtype([("events", "<u4"), ("data", "<u8")])

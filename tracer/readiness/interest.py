@@ -2,9 +2,9 @@
 
 An entry is kept by its epoll instance (the file, so that a dup of the descriptor is the
 same) and the descriptor that was given. The kernel drops an entry without a call when the
-last reference to its file goes, which nobody can see: an entry counts as valid until it is
-deleted or modified, or the same descriptor is added again. Invariant: `InterestList` keeps
-changes sorted by (epoll_file, fd, ns).
+last reference to its file goes. Where a close is not known to be that (`last_references`),
+an entry counts as valid until it is deleted or modified, or the same descriptor is added
+again. Invariant: `InterestList` keeps changes sorted by (epoll_file, fd, ns).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.readiness.calls import ReadinessCalls, Role, running_calls
+from uringtrace.tracer.readiness.last_references import LastReferences
+from uringtrace.tracer.readiness.latest import as_of
 from uringtrace.tracer.readiness.memory_items import chosen_pieces, items_of
 from uringtrace.tracer.readiness.seeds import Seeds
 from uringtrace.tracer.record import Batch, Kind
@@ -102,6 +104,7 @@ class InterestList:
         self._calls = calls or running_calls()
         self._seeds = Seeds(interests)
         self._changes = np.zeros(0, INTEREST)
+        self._references = LastReferences()
         self._newest_ns = 0
 
     def add(self, records: Records) -> NDArray[np.void]:
@@ -121,7 +124,9 @@ class InterestList:
             history = np.concatenate([history, bound, new])
             # Stable, and what was bound comes first: it is older than any change that was seen.
             history = _sorted(history)
-        history = self._emptied(operations, history)
+        ended = np.concatenate([self._released(records, history), self._emptied(operations, history)])
+        if ended.size:
+            history = _sorted(np.concatenate([history, ended]))
         self._seeds.name_files(history)
         self._newest_ns = max(self._newest_ns, int(operations["completed_ns"].max()))
         self._changes = self._kept(history)
@@ -153,28 +158,43 @@ class InterestList:
         first = first[~np.isin(own[first], known)]
         return changes[np.sort(first)]
 
+    def _released(self, records: Records, history: NDArray[np.void]) -> NDArray[np.void]:
+        """Deletions of the entries whose files `records` close for the last time."""
+        operations = records.operations
+        rows = self._references.add(records, self._calls.of(operations))
+        named: NDArray[np.void] = history[
+            np.isin(history["file"], operations["file"][rows]) & (history["file"] != 0)
+        ]
+        if not rows.size or not named.size:
+            return named[:0]
+        closes = np.sort(_pairs(operations["file"][rows], operations["fd"][rows]))
+        order = np.argsort(_pairs(operations["file"][rows], operations["fd"][rows]), kind="stable")
+        own = _pairs(named["file"], named["fd"])
+        place = np.minimum(np.searchsorted(closes, own), closes.size - 1)
+        closed = closes[place] == own
+        close = operations[rows[order[place[closed]]]]
+        entries = named[closed]
+        # The descriptor is free before the close returns: what another thread has added since stays.
+        index = as_of(_entry_keys(history), history["ns"], _entry_keys(entries), close["completed_ns"])
+        current = (index >= 0) & (history["file"][index] == entries["file"])
+        current &= history["operation"][index] != Change.DEL
+        return _deletions(entries[current], close[current])
+
     def _emptied(self, operations: Batch, history: NDArray[np.void]) -> NDArray[np.void]:
-        """With deletions of all entries where an instance is created under a number that had some.
+        """Deletions of what is listed for an instance when one is created under its number.
 
         Files are recognised by the address of their struct file, which the kernel uses again.
         """
         created = (self._calls.of(operations) == Role.EPOLL_CREATE) & (operations["result"] >= 0)
-        created &= np.isin(operations["result_file"], history["epoll_file"]) & (
-            operations["result_file"] != 0
+        created &= (operations["result_file"] != 0) & np.isin(
+            operations["result_file"], history["epoll_file"]
         )
+        parts = []
         for create in operations[created]:
-            stale = (history["epoll_file"] == create["result_file"]) & (
-                history["ns"] < create["completed_ns"]
-            )
-            deletions = history[stale]
-            deletions = deletions[np.unique(deletions["fd"], return_index=True)[1]]
-            for name in ("events", "data", "has_event", "file"):
-                deletions[name] = 0
-            deletions["operation"] = Change.DEL
-            deletions["ns"], deletions["submitted_ns"] = create["completed_ns"], create["submitted_ns"]
-            deletions["tid"] = create["tid"]
-            history = _sorted(np.concatenate([history, deletions]))
-        return history
+            before = history["ns"] < create["completed_ns"]
+            stale = history[before & (history["epoll_file"] == create["result_file"])]
+            parts.append(_deletions(stale, np.broadcast_to(create, stale.shape)))
+        return np.concatenate([np.zeros(0, INTEREST), *parts])
 
     def _kept(self, history: NDArray[np.void]) -> NDArray[np.void]:
         """Without what was replaced, or deleted, so long ago that no wait can have seen it."""
@@ -194,15 +214,32 @@ class InterestList:
         return kept
 
 
+def _deletions(entries: NDArray[np.void], operations: Batch) -> NDArray[np.void]:
+    """Deletions of `entries`, each by the operation of the same index; one per entry and operation."""
+    deletions = np.zeros(entries.size, INTEREST)
+    for name in ("epoll_file", "epoll_fd", "fd"):
+        deletions[name] = entries[name]
+    for name in ("tgid", "tid", "submitted_ns"):
+        deletions[name] = operations[name]
+    deletions["ns"] = operations["completed_ns"]
+    deletions["operation"] = Change.DEL
+    return np.unique(deletions)
+
+
+def _pairs(high: NDArray[np.uint32], low: NDArray[np.int32]) -> NDArray[np.uint64]:
+    pairs: NDArray[np.uint64] = (high.astype(np.uint64) << np.uint64(32)) | low.astype(np.int32).view(
+        np.uint32
+    )
+    return pairs
+
+
 def _sorted(changes: NDArray[np.void]) -> NDArray[np.void]:
     return changes[np.lexsort((changes["ns"], changes["fd"], changes["epoll_file"]))]
 
 
 def _entry_keys(changes: NDArray[np.void]) -> NDArray[np.uint64]:
     """(epoll_file, fd) as one number each."""
-    instance = changes["epoll_file"].astype(np.uint64) << np.uint64(32)
-    keys: NDArray[np.uint64] = instance | changes["fd"].astype(np.int32).view(np.uint32)
-    return keys
+    return _pairs(changes["epoll_file"], changes["fd"])
 
 
 def _newest(changes: NDArray[np.void]) -> NDArray[np.void]:

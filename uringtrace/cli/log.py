@@ -242,7 +242,7 @@ def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records
         from uringtrace.ui.text.operation_json import OperationJson
 
         objects = OperationJson(source.context.operation_names)
-        return lambda records: objects.lines(records, source.files)
+        return lambda records: objects.lines(records, source.files, source.threads)
     from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
 
     style = TimeStyle.RELATIVE if arguments.relative else TimeStyle("t" * arguments.clock)

@@ -118,7 +118,7 @@ def _initrd(kernel: Kernel) -> bytes:
     """The archive that the kernel starts from: busybox, `init`, the modules for 9p."""
     with TemporaryDirectory() as directory:
         root = Path(directory)
-        for name in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "root"):
+        for name in ("bin", "modules", "proc", "sys", "dev", "lower", "upper", "machine"):
             (root / name).mkdir()
         shutil.copy(shutil.which("busybox", path=_PATH) or "busybox", root / "bin/busybox")
         _script(root / "init", (HERE / "init").read_text())
@@ -130,7 +130,7 @@ def _initrd(kernel: Kernel) -> bytes:
         (root / "modules/order").write_text("".join(f"{name}\n" for name in order))
         # The kernel runs this when a module is wanted: the machine's own modprobe reads all formats.
         arguments = f"-d {shlex.quote(str(kernel.directory))} -S {kernel.version}"
-        loader = f'exec /bin/busybox chroot /root /sbin/modprobe {arguments} "$@"'
+        loader = f'exec /bin/busybox chroot /machine /sbin/modprobe {arguments} "$@"'
         _script(root / "modprobe", f"#!/bin/busybox sh\n{loader}\n")
         names = "".join(f"{path.relative_to(root)}\n" for path in sorted(root.rglob("*")))
         archive = ["cpio", "--create", "--format=newc", "--quiet"]

@@ -221,12 +221,3 @@ def test_replaced_changes_are_not_kept_for_ever() -> None:
     for number in range(50):
         history = interests.add(epoll_ctl(MOD, 7, number, at=(number + 1) * OVERLAP_NS))
     assert history.size <= 4, "50 would be all"
-
-
-def test_a_new_instance_is_empty_even_under_a_number_that_was_used_before() -> None:
-    interests = InterestList((), CALLS)
-    interests.add(joined([epoll_ctl(ADD, 7, 70, at=10), epoll_ctl(ADD, 8, 80, at=11)]))
-    times = {"submitted_ns": STARTED_NS + 19, "completed_ns": STARTED_NS + 20}
-    create = only_operations(call("epoll_create1", 0, result=4, result_file=9, **times))
-    interests.add(joined([create, epoll_ctl(ADD, 8, 81, at=30)]))
-    assert listed(interests) == {8: (81, EPOLLIN, 108)}

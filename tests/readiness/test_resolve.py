@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from fcntl import F_DUPFD_CLOEXEC, F_SETFL
 
 import numpy as np
 import pytest
@@ -240,9 +241,18 @@ def clone3(flags: int) -> Records:
         [clone3(THREAD)],
         [timed(call("sendmsg", 5, fd=5, file=50, result=1), 15)],
         [timed(call("fork", result=99, tgid=1), 15)],
+        [timed(call("fcntl", 7, F_SETFL, fd=7, file=107, result=0), 15)],
         [timed(call("dup", 9, fd=9, file=33, result=10, result_file=33), 15)],
     ],
-    ids=["nothing", "clone of a thread", "clone3 of a thread", "sendmsg", "another's fork", "dup of another"],
+    ids=[
+        "nothing",
+        "clone of a thread",
+        "clone3 of a thread",
+        "sendmsg",
+        "another's fork",
+        "fcntl",
+        "dup of another",
+    ],
 )
 def test_the_last_close_takes_an_entry_off_the_list(between: list[Records]) -> None:
     steps = reused_number(*between)
@@ -256,6 +266,7 @@ def test_the_last_close_takes_an_entry_off_the_list(between: list[Records]) -> N
     [
         reused_number(created=False),
         reused_number(timed(call("dup", 7, fd=7, file=107, result=11, result_file=107), 15)),
+        reused_number(timed(call("fcntl", 7, F_DUPFD_CLOEXEC, fd=7, file=107, result=11), 15)),
         reused_number(timed(call("fork", result=99), 15)),
         reused_number(timed(call("clone", PROCESS, result=99), 15)),
         reused_number(clone3(PROCESS)),
@@ -263,7 +274,17 @@ def test_the_last_close_takes_an_entry_off_the_list(between: list[Records]) -> N
         reused_number(close=closed(7, 107, at=20, name="CLOSE", file_index=8)),
         reused_number(close=closed(7, 107, at=20, tgid=1)),
     ],
-    ids=["not created", "dup", "fork", "clone", "clone3", "SCM_RIGHTS", "registered file", "another process"],
+    ids=[
+        "not created",
+        "dup",
+        "fcntl",
+        "fork",
+        "clone",
+        "clone3",
+        "SCM_RIGHTS",
+        "registered file",
+        "another process",
+    ],
 )
 def test_a_close_that_may_not_be_the_last_leaves_the_entry(steps: list[Records]) -> None:
     assert resolved(steps) == [UNKNOWN]

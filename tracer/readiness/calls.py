@@ -35,15 +35,15 @@ class Role(IntEnum):
     """io_uring's EPOLL_CTL, of whose struct epoll_event only the address is known."""
     EXEC = 6
     CLOSE_RANGE = 7
-    EPOLL_CREATE = 8
-    CREATE = 9
-    """Returns a new descriptor of a new file that epoll may wait for; as EPOLL_CREATE does."""
-    CLOSE = 10
-    SHARE = 11
+    CREATE = 8
+    """Returns a descriptor of a new file that epoll can wait for."""
+    CLOSE = 9
+    SHARE = 10
     """After it somebody else may hold files of the process."""
-    CLONE = 12
-    CLONE3 = 13
-    SENDMSG = 14
+    CLONE = 11
+    CLONE3 = 12
+    SENDMSG = 13
+    FCNTL = 14
 
 
 _ROLES = {
@@ -59,17 +59,16 @@ _ROLES = {
     "execve": Role.EXEC,
     "execveat": Role.EXEC,
     "close_range": Role.CLOSE_RANGE,
-    "epoll_create": Role.EPOLL_CREATE,
-    "epoll_create1": Role.EPOLL_CREATE,
     **dict.fromkeys(("accept", "accept4", "socket", "ACCEPT", "SOCKET"), Role.CREATE),
     **dict.fromkeys(("eventfd", "eventfd2", "timerfd_create"), Role.CREATE),
-    **dict.fromkeys(("inotify_init", "inotify_init1"), Role.CREATE),
+    **dict.fromkeys(("inotify_init", "inotify_init1", "epoll_create", "epoll_create1"), Role.CREATE),
     **dict.fromkeys(("close", "CLOSE"), Role.CLOSE),
     **dict.fromkeys(("fork", "vfork", "unshare", "pidfd_getfd", "sendmmsg"), Role.SHARE),
     **dict.fromkeys(("io_uring_register", "FILES_UPDATE", "SENDMSG", "SENDMSG_ZC"), Role.SHARE),
     "clone": Role.CLONE,
     "clone3": Role.CLONE3,
     "sendmsg": Role.SENDMSG,
+    "fcntl": Role.FCNTL,
 }
 
 _RING_OPERATIONS = {

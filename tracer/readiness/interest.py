@@ -124,7 +124,7 @@ class InterestList:
             history = np.concatenate([history, bound, new])
             # Stable, and what was bound comes first: it is older than any change that was seen.
             history = _sorted(history)
-        ended = np.concatenate([self._released(records, history), self._emptied(operations, history)])
+        ended = self._released(records, history)
         if ended.size:
             history = _sorted(np.concatenate([history, ended]))
         self._seeds.name_files(history)
@@ -179,22 +179,6 @@ class InterestList:
         current = (index >= 0) & (history["file"][index] == entries["file"])
         current &= history["operation"][index] != Change.DEL
         return _deletions(entries[current], close[current])
-
-    def _emptied(self, operations: Batch, history: NDArray[np.void]) -> NDArray[np.void]:
-        """Deletions of what is listed for an instance when one is created under its number.
-
-        Files are recognised by the address of their struct file, which the kernel uses again.
-        """
-        created = (self._calls.of(operations) == Role.EPOLL_CREATE) & (operations["result"] >= 0)
-        created &= (operations["result_file"] != 0) & np.isin(
-            operations["result_file"], history["epoll_file"]
-        )
-        parts = []
-        for create in operations[created]:
-            before = history["ns"] < create["completed_ns"]
-            stale = history[before & (history["epoll_file"] == create["result_file"])]
-            parts.append(_deletions(stale, np.broadcast_to(create, stale.shape)))
-        return np.concatenate([np.zeros(0, INTEREST), *parts])
 
     def _kept(self, history: NDArray[np.void]) -> NDArray[np.void]:
         """Without what was replaced, or deleted, so long ago that no wait can have seen it."""

@@ -8,6 +8,8 @@ hold it a little longer. Invariant: of a file whose creation was not seen nothin
 
 from __future__ import annotations
 
+import fcntl
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from uringtrace.tracer.record import Batch, Kind
 from uringtrace.tracer.records import CONTROL, Records
 
 _CLONE_FILES = 0x400
+_COPY = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC)
 _FLAGS = np.dtype([("flags", "<u8")])
 _FILES_KEPT = 1 << 18
 
@@ -32,12 +35,13 @@ class LastReferences:
         operations = records.operations
         good = (operations["kind"] == Kind.COMPLETION) & (operations["result"] >= 0)
         named = good & (operations["result_file"] != 0)
-        creates = (roles == Role.CREATE) | (roles == Role.EPOLL_CREATE)
+        creates = roles == Role.CREATE
         # io_uring may put the file into a slot of its registered files: no descriptor then.
         created = named & creates & (operations["file_index"] == 0)
         single = np.concatenate([self._single, _keys(operations, "result_file", created)])
         shared = np.unique(operations["tgid"][good & _sharing(records, roles)])
-        copied = np.unique(operations["result_file"][named & ~creates])
+        copies = good & (roles == Role.FCNTL) & np.isin(operations["arg1"] & 0xFFFFFFFF, _COPY)
+        copied = np.union1d(operations["result_file"][named & ~creates], operations["file"][copies])
         lost = np.isin(single >> np.uint64(32), shared) | np.isin(single & np.uint64(0xFFFFFFFF), copied)
         single = single[~lost]
         closes = good & (roles == Role.CLOSE) & (operations["file"] != 0) & (operations["file_index"] == 0)

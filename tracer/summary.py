@@ -9,37 +9,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uringtrace.probes.layout import BYTE_OPERATIONS
+from uringtrace.probes.layout import BYTE_CALLS, BYTE_OPERATIONS
+from uringtrace.tracer.connections.summary import ConnectionsSummary
+from uringtrace.tracer.latency import LatencySummary, latency_summary
+from uringtrace.tracer.record import FIRST_CALL, OPCODES
 from uringtrace.tracer.source import Context, CountingSource, Losses, Ring
-from uringtrace.tracer.statistics import Counters, quantile_ns, upper_bound_ns
+from uringtrace.tracer.statistics import Counters
+from uringtrace.tracer.threads import ThreadActivity
 
-
-@dataclass(frozen=True, slots=True)
-class LatencySummary:
-    """Nanoseconds from submission to completion; quantiles within `statistics.RESOLUTION`."""
-
-    count: int
-    """Operations with a latency: not multishot, not silent."""
-    mean_ns: float
-    p50_ns: float | None
-    p90_ns: float | None
-    p99_ns: float | None
-    p999_ns: float | None
-    max_ns: int | None
-    """Exact. None when only part of a capture is summed up and its maximum is not its own."""
-    max_bound_ns: int | None
-    """No operation took longer; None when the histogram's last, open bucket is used."""
+IO_URING, SYSCALL = "io_uring", "syscall"
+_COMPLETIONS_SEEN, _CALLS_SEEN = "io_uring_complete", "sys_exit"
+"""The tracepoints without which nothing is known of an interface."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationSummary:
-    """All operations of one opcode."""
+    """All operations of one opcode. The three paths are those of io_uring, 0 for system calls."""
 
     opcode: int
+    """As in records: system calls count from `record.FIRST_CALL`."""
     name: str
+    interface: str
+    """`io_uring` or `syscall`."""
     submitted: int
     count: int
-    """Completions, without zero-copy notifications: the number of results the program saw."""
+    """Completions, without zero-copy notifications, or calls that returned: the number of results
+    the program saw."""
     ended: int
     rate: float | None
     """Completions per second; None when no time has passed."""
@@ -52,6 +47,8 @@ class OperationSummary:
     inline: int
     poll: int
     io_wq: int
+    slept: int | None
+    """System calls in which the thread gave up its processor to wait; None for io_uring."""
 
     def share(self, count: int) -> float | None:
         """`count`, one of the three paths, as part of all completions, 0 to 1."""
@@ -87,8 +84,19 @@ class RingSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class InterfaceTotals:
+    """Sums over the operations of one interface."""
+
+    completions: int
+    """Of system calls: those that returned."""
+    rate: float | None
+    errors: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all operations and rings."""
+    """Sums over all operations, of both interfaces, and over all rings."""
 
     submitted: int
     completions: int
@@ -101,6 +109,12 @@ class Totals:
     messages: int
     overflows: int
     dropped: int
+    io_uring: InterfaceTotals | None
+    """None where this interface was not captured."""
+    syscall: InterfaceTotals | None
+    share_visible_to_strace: float | None
+    """System calls as part of all operations, 0 to 1: what strace could have seen. None without
+    operations, and where only one interface was captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,12 @@ class Summary:
     rings: tuple[RingSummary, ...]
     totals: Totals
     losses: Losses
+    connections: ConnectionsSummary | None = None
+    """None where they were not followed."""
+    threads: tuple[ThreadActivity, ...] | None = None
+
+    def of_interface(self, interface: str) -> tuple[OperationSummary, ...]:
+        return tuple(operation for operation in self.operations if operation.interface == interface)
 
 
 def summarise(
@@ -127,7 +147,7 @@ def summarise(
     operations = [
         _operation(
             opcode,
-            context.operation_names.get(opcode, f"OP_{opcode}"),
+            context.operation_names.get(opcode) or _number_as_name(opcode),
             counters[opcode : opcode + 1],
             seconds,
         )
@@ -138,6 +158,8 @@ def summarise(
         _ring(context, ring) for ring in sorted(rings, key=lambda ring: (ring.tgid, ring.ring))
     )
     completions = sum(operation.count for operation in operations)
+    io_uring = _interface_totals(context, _COMPLETIONS_SEEN, IO_URING, operations, seconds)
+    syscall = _interface_totals(context, _CALLS_SEEN, SYSCALL, operations, seconds)
     totals = Totals(
         submitted=sum(operation.submitted for operation in operations),
         completions=completions,
@@ -150,6 +172,11 @@ def summarise(
         messages=sum(ring.messages for ring in rings),
         overflows=sum(ring.overflows for ring in rings),
         dropped=sum(ring.dropped for ring in rings),
+        io_uring=io_uring,
+        syscall=syscall,
+        share_visible_to_strace=(
+            syscall.completions / completions if io_uring and syscall and completions else None
+        ),
     )
     return Summary(
         context.kernel,
@@ -183,6 +210,28 @@ def _rate(count: int, seconds: float) -> float | None:
     return count / seconds if seconds > 0 else None
 
 
+def _interface_totals(
+    context: Context, probe: str, interface: str, operations: Sequence[OperationSummary], seconds: float
+) -> InterfaceTotals | None:
+    """None where the interface was not captured."""
+    chosen = [operation for operation in operations if operation.interface == interface]
+    if not chosen and probe not in context.probes:
+        return None
+    completions = sum(operation.count for operation in chosen)
+    return InterfaceTotals(
+        completions=completions,
+        rate=_rate(completions, seconds),
+        errors=sum(operation.errors for operation in chosen),
+        bytes=sum(operation.bytes or 0 for operation in chosen),
+    )
+
+
+def _number_as_name(opcode: int) -> str:
+    if opcode < FIRST_CALL:
+        return f"OP_{opcode}"
+    return "other calls" if opcode == OPCODES - 1 else f"call {opcode - FIRST_CALL}"
+
+
 def _operation(opcode: int, name: str, row: Counters, seconds: float) -> OperationSummary:
     """`row` has shape (1,)."""
 
@@ -192,39 +241,20 @@ def _operation(opcode: int, name: str, row: Counters, seconds: float) -> Operati
     return OperationSummary(
         opcode=opcode,
         name=name,
+        interface=SYSCALL if opcode >= FIRST_CALL else IO_URING,
         submitted=counter("submitted"),
         count=counter("completions"),
         ended=counter("ended"),
         rate=_rate(counter("completions"), seconds),
         errors=counter("errors"),
-        bytes=counter("bytes") if name in BYTE_OPERATIONS else None,
+        bytes=counter("bytes") if name in BYTE_OPERATIONS or name in BYTE_CALLS else None,
         notifications=counter("notifications"),
         silent=counter("silent"),
-        latency=_latency(row),
+        latency=latency_summary(counter("timed"), counter("sum_ns"), counter("max_ns"), row["histogram"][0]),
         inline=counter("inline"),
         poll=counter("poll"),
         io_wq=counter("io_wq"),
-    )
-
-
-def _latency(row: Counters) -> LatencySummary | None:
-    count = int(row["timed"][0])
-    if count == 0:
-        return None
-    histogram = row["histogram"][0]
-    max_ns = int(row["max_ns"][0])
-    bound_ns = upper_bound_ns(histogram)
-    known = max_ns > 0 or bound_ns == 0
-    p50_ns, p90_ns, p99_ns, p999_ns = (quantile_ns(histogram, rank, max_ns) for rank in (500, 900, 990, 999))
-    return LatencySummary(
-        count=count,
-        mean_ns=int(row["sum_ns"][0]) / count,
-        p50_ns=p50_ns,
-        p90_ns=p90_ns,
-        p99_ns=p99_ns,
-        p999_ns=p999_ns,
-        max_ns=max_ns if known else None,
-        max_bound_ns=max_ns if known else bound_ns,
+        slept=counter("slept") if opcode >= FIRST_CALL else None,
     )
 
 

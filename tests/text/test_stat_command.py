@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, row, rows
+from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, call, row, rows
 from tests.text.conftest import ME, Command
 from uringtrace.cli.live import LiveCommand, watch
 from uringtrace.tracer.source import Losses
@@ -98,15 +98,46 @@ def test_nothing_is_left_behind_when_the_target_does_not_exist(run: Command, tmp
     assert not path.exists()
 
 
-def test_a_target_without_a_ring_is_waited_for(
-    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), ["no operation was seen; children that the target forks are traced only with -f"]),
+        (
+            ("--interface=io_uring",),
+            [
+                "no ring in the target yet: waiting for one",
+                "no ring was used; children that the target forks are traced only with -f",
+            ],
+        ),
+        (
+            ("--interface=syscall",),
+            ["no operation was seen; children that the target forks are traced only with -f"],
+        ),
+        (("-f",), []),
+    ],
+)
+def test_a_target_that_does_nothing_is_told_so(
+    counting: Callable[..., None],
+    run: Command,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    said: list[str],
 ) -> None:
     counting(FakeCountingSource([], rings=()))
+    assert run("stat", *options, ME) == 0
+    _, *notices = capsys.readouterr().err.splitlines()
+    assert notices == [f"uringtrace: {line}" for line in said]
+
+
+def test_a_target_with_system_calls_only_needs_no_ring(
+    counting: Callable[..., None], run: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counting(FakeCountingSource([call("read", 3, result=10, slept=True)], rings=()))
     assert run("stat", ME) == 0
     out, err = capsys.readouterr()
-    assert "no ring in the target yet: waiting" in err
-    assert "traced only with -f" in err
-    assert "no io_uring ring was used" in out
+    assert err.splitlines() == [f"uringtrace: counting process {ME}. Ctrl-C to end"]
+    assert out.startswith("SYSTEM CALL")
+    assert "RING" not in out
 
 
 def test_a_recording_is_read_with_its_own_time_and_its_problems_are_told(

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from uringtrace.tracer.connections import connection_rows
+from uringtrace.tracer.latency import LatencySummary
 from uringtrace.tracer.statistics import RESOLUTION
 from uringtrace.tracer.summary import OperationSummary, Summary
 
@@ -27,6 +29,7 @@ def summary_object(summary: Summary, *, interval: bool = False) -> dict[str, Any
         "quantile_resolution": RESOLUTION,
         "operations": [_operation(operation) for operation in summary.operations],
         **({} if interval else {"rings": [asdict(ring) for ring in summary.rings]}),
+        **_details(summary),
         "totals": totals,
         "lost": dict(summary.losses.lost),
         "lost_total": summary.losses.total_lost,
@@ -37,6 +40,24 @@ def summary_object(summary: Summary, *, interval: bool = False) -> dict[str, Any
 def summary_json(summary: Summary, *, interval: bool = False) -> str:
     """One line of JSON, without line end."""
     return json.dumps(summary_object(summary, interval=interval), ensure_ascii=False)
+
+
+def _details(summary: Summary) -> dict[str, Any]:
+    """What is there only where it was asked for."""
+    found: dict[str, Any] = {}
+    if summary.connections is not None:
+        details = summary.connections
+        times = ("served_first", "served_last", "asked_first", "asked_last")
+        found["connections"] = connection_rows(details.connections)
+        found["connection_totals"] = asdict(details.totals)
+        found["request_times"] = {name: _latency(getattr(details, name)) for name in times}
+    if summary.threads is not None:
+        found["threads"] = [asdict(thread) for thread in summary.threads]
+    return found
+
+
+def _latency(latency: LatencySummary | None) -> dict[str, Any] | None:
+    return None if latency is None else asdict(latency)
 
 
 def _operation(operation: OperationSummary) -> dict[str, Any]:

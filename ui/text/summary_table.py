@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from uringtrace.tracer.latency import LatencySummary
 from uringtrace.tracer.source import Losses
-from uringtrace.tracer.summary import LatencySummary, OperationSummary, RingSummary, Summary, Totals
+from uringtrace.tracer.summary import IO_URING, SYSCALL, OperationSummary, RingSummary, Summary, Totals
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.style import Style
 from uringtrace.ui.text.table import WIDTH, shortened, table
 
+CALLS_SHOWN = 20
+"""System calls with a line of their own, the most frequent; a process uses many just a few times."""
 
-def summary_lines(summary: Summary, style: Style, *, rings: bool = True) -> list[str]:
+
+def summary_lines(
+    summary: Summary, style: Style, *, rings: bool = True, every_call: bool = False
+) -> list[str]:
     """The whole report, without line ends; `rings=False` for an interval of a capture."""
     if not summary.operations:
         lines = [nothing_seen(summary)]
     else:
-        lines = [
-            *operation_lines(summary.operations, style),
-            "",
-            *latency_lines(summary.operations, style),
-            "",
-            *wrap(total_line(summary), WIDTH, subsequent_indent="  "),
-        ]
+        lines = []
+        for table_lines in (
+            *_io_uring_tables(summary.of_interface(IO_URING), style),
+            *call_tables(summary.of_interface(SYSCALL), style, every_call=every_call),
+        ):
+            lines += [*table_lines, ""]
+        lines += wrap(total_line(summary), WIDTH, subsequent_indent="  ")
+        lines += wrap(strace_line(summary), WIDTH, subsequent_indent="  ")
     if rings and summary.rings:
         lines += ["", *ring_lines(summary.rings, style)]
     return [*lines, *remark_lines(summary), loss_line(summary.losses, style)]
@@ -33,9 +40,51 @@ def nothing_seen(summary: Summary) -> str:
     """What there is to say when no operation was seen."""
     time = numbers.seconds(summary.duration_s)
     target = shortened(summary.target, WIDTH // 2)
-    if not summary.rings:
-        return f"{target}: no io_uring ring was used in {time}"
-    return f"{target}: {counted(len(summary.rings), 'ring')}, but no operation in {time}"
+    totals = summary.totals
+    if totals.syscall is None:
+        if not summary.rings:
+            return f"{target}: no io_uring ring was used in {time}"
+        return f"{target}: {counted(len(summary.rings), 'ring')}, but no operation in {time}"
+    what = "system call" if totals.io_uring is None else "operation"
+    return f"{target}: no {what} in {time}"
+
+
+def _io_uring_tables(operations: Sequence[OperationSummary], style: Style) -> list[list[str]]:
+    if not operations:
+        return []
+    return [operation_lines(operations, style), latency_lines(operations, style)]
+
+
+def call_tables(
+    calls: Sequence[OperationSummary], style: Style, *, every_call: bool = False
+) -> list[list[str]]:
+    """The counts and the latencies of system calls; of the rarer ones a sum unless `every_call`."""
+    if not calls:
+        return []
+    shown = calls if every_call else calls[:CALLS_SHOWN]
+    counts = call_lines(shown, style)
+    rest = calls[len(shown) :]
+    if rest:
+        times = counted(sum(call.count for call in rest), "time")
+        counts.append(f"… and {counted(len(rest), 'more call')}, {times} (-v shows all)")
+    return [counts, latency_lines(shown, style)]
+
+
+def call_lines(calls: Iterable[OperationSummary], style: Style) -> list[str]:
+    """Counts of system calls, one line per call under a heading."""
+    rows = [("SYSTEM CALL", "COUNT", "RATE", "ERRORS", "BYTES", "SLEPT")]
+    rows += [
+        (
+            call.name,
+            numbers.count(call.count),
+            numbers.rate(call.rate),
+            numbers.count(call.errors),
+            numbers.size(call.bytes),
+            numbers.share(None if call.slept is None or not call.count else call.slept / call.count),
+        )
+        for call in calls
+    ]
+    return headed(table(rows), style)
 
 
 def counted(number: int, noun: str) -> str:
@@ -59,17 +108,18 @@ def operation_lines(operations: Iterable[OperationSummary], style: Style) -> lis
         )
         for operation in operations
     ]
-    return _headed(table(rows), style)
+    return headed(table(rows), style)
 
 
 def latency_lines(operations: Iterable[OperationSummary], style: Style) -> list[str]:
     """Latencies, one line per operation; a dash where it has none, as multishot."""
     rows = [("LATENCY", "MEAN", "P50", "P90", "P99", "P99.9", "MAX")]
-    rows += [(operation.name, *_latency_cells(operation.latency)) for operation in operations]
-    return _headed(table(rows), style)
+    rows += [(operation.name, *latency_cells(operation.latency)) for operation in operations]
+    return headed(table(rows), style)
 
 
-def _latency_cells(latency: LatencySummary | None) -> tuple[str, str, str, str, str, str]:
+def latency_cells(latency: LatencySummary | None) -> tuple[str, str, str, str, str, str]:
+    """Mean, four quantiles and the maximum."""
     if latency is None:
         unknown = numbers.UNKNOWN
         return (unknown, unknown, unknown, unknown, unknown, unknown)
@@ -95,8 +145,9 @@ def maximum(latency: LatencySummary) -> str:
 def total_line(summary: Summary) -> str:
     """Totals in one sentence."""
     totals = summary.totals
+    noun = "operation" if summary.of_interface(SYSCALL) else "completion"
     parts = [
-        f"{counted(totals.completions, 'completion')} in {numbers.seconds(summary.duration_s)}",
+        f"{counted(totals.completions, noun)} in {numbers.seconds(summary.duration_s)}",
         numbers.rate(totals.rate),
         counted(totals.errors, "error"),
         numbers.size(totals.bytes),
@@ -104,6 +155,19 @@ def total_line(summary: Summary) -> str:
     if totals.in_flight:
         parts.append(f"{numbers.count(totals.in_flight)} in flight")
     return f"total: {', '.join(parts)}"
+
+
+def strace_line(summary: Summary) -> str:
+    """How much of it all strace could have shown; empty where that is not known."""
+    totals = summary.totals
+    if totals.share_visible_to_strace is None or totals.io_uring is None or totals.syscall is None:
+        return ""
+    share = numbers.share(totals.share_visible_to_strace)
+    interfaces = (
+        f"{counted(totals.syscall.completions, 'system call')} at {numbers.rate(totals.syscall.rate)}, "
+        f"{numbers.count(totals.io_uring.completions)} io_uring at {numbers.rate(totals.io_uring.rate)}"
+    )
+    return f"strace could have seen {share} of {counted(totals.completions, 'operation')} ({interfaces})"
 
 
 def ring_lines(rings: Sequence[RingSummary], style: Style) -> list[str]:
@@ -123,9 +187,9 @@ def ring_lines(rings: Sequence[RingSummary], style: Style) -> list[str]:
     )
     rows = [heading, *(_ring_cells(ring) for ring in rings)]
     first, *rest = table(rows)
-    lines = _headed([first], style)
+    lines = headed([first], style)
     for ring, line in zip(rings, rest, strict=True):
-        lines += [line, *_wrapped(_ring_words(ring))]
+        lines += [line, *wrapped(_ring_words(ring))]
     return lines
 
 
@@ -161,7 +225,8 @@ def _ring_words(ring: RingSummary) -> list[str]:
     return words
 
 
-def _wrapped(words: Sequence[str], indent: str = "      ") -> list[str]:
+def wrapped(words: Sequence[str], indent: str = "      ") -> list[str]:
+    """Words in indented lines of at most WIDTH, where they are not longer themselves."""
     lines = [indent + words[0]]
     for word in words[1:]:
         if len(lines[-1]) + 1 + len(word) > WIDTH:
@@ -192,5 +257,6 @@ def loss_line(losses: Losses, style: Style) -> str:
     return f"{lost}, untracked {numbers.count(losses.untracked)}"
 
 
-def _headed(lines: list[str], style: Style) -> list[str]:
+def headed(lines: list[str], style: Style) -> list[str]:
+    """A table with its heading marked."""
     return [style.heading(lines[0]), *lines[1:]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from uringtrace.cli.output import notice
@@ -46,11 +46,14 @@ def add_colour_argument(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[LaunchingSource]:
+def counting_source(
+    arguments: argparse.Namespace, verb: str, *, connections: bool = False, threads: bool = False
+) -> Iterator[LaunchingSource]:
     """Attach to the target, or open the recording, that the command line names.
 
-    Says on standard error what was started; from then on a signal stops it. Raises what
-    `target_from`, `open_recording` and the capture raise.
+    Says on standard error what was started; from then on a signal stops it. To follow
+    connections or threads the capture streams. Raises what `target_from`, `open_recording`
+    and the capture raise.
     """
     path = recording_from(arguments)
     if path is not None:
@@ -58,23 +61,41 @@ def counting_source(arguments: argparse.Namespace, verb: str) -> Iterator[Launch
         from uringtrace.tracer.replayed_counting import ReplayedCounting
 
         recording = open_recording(path)
-        replayed = ReplayedCounting(recording)
+        replayed = ReplayedCounting(recording, connections=connections, threads=threads)
         with stopping_on_signals(replayed.stop):
             yield replayed
         for problem in recording.problems:
             notice(problem)
         return
     target = target_from(arguments)
-    from uringtrace.tracer.capture import start_counting
+    source: LaunchingSource
+    with ExitStack() as stack:
+        if connections or threads:
+            from uringtrace.tracer.capture import start_streaming
+            from uringtrace.tracer.replayed_counting import StreamedCounting
 
-    capture = start_counting(target, arguments.interface)
-    with stopping_on_signals(capture.stop), capture:
+            streaming = start_streaming(target, arguments.interface)
+            stack.enter_context(stopping_on_signals(streaming.stop))
+            stack.enter_context(streaming)
+            source = StreamedCounting(streaming, connections=connections, threads=threads)
+        else:
+            from uringtrace.tracer.capture import start_counting
+
+            counting = start_counting(target, arguments.interface)
+            stack.enter_context(stopping_on_signals(counting.stop))
+            source = stack.enter_context(counting)
         notice(start_line(verb, str(target)))
-        if target.pids and not capture.rings:
+        if target.pids and arguments.interface == "io_uring" and not source.rings:
             notice("no ring in the target yet: waiting for one")
-        yield capture
-        if not (capture.rings or target.follow or target.everything):
-            notice("no ring was used; children that the target forks are traced only with -f")
+        yield source
+        if not (target.follow or target.everything or seen(source)):
+            what = "ring was used" if arguments.interface == "io_uring" else "operation was seen"
+            notice(f"no {what}; children that the target forks are traced only with -f")
+
+
+def seen(source: CountingSource) -> bool:
+    """Whether there was anything to count, or at least a ring."""
+    return bool(source.rings) or bool(source.counters()["submitted"].any())
 
 
 def start_line(verb: str, target: str) -> str:

@@ -1,10 +1,14 @@
-"""`uringtrace stat`: counts, latencies and paths per operation, from a target or a recording."""
+"""`uringtrace stat`: counts and latencies of both interfaces, connections and threads.
+
+From a target or a recording.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from uringtrace.cli.counting import (
@@ -20,17 +24,21 @@ from uringtrace.cli.target_options import add_target_arguments
 
 if TYPE_CHECKING:
     from uringtrace.tracer.source import LaunchingSource
+    from uringtrace.tracer.summary import Summary
+    from uringtrace.ui.text.style import Style
 
 STANDARD_OUTPUT = "-"
 
 
 class StatCommand:
     name = "stat"
-    summary = "count operations, with latencies and paths"
+    summary = "count operations and system calls, with latencies"
     group = "Capture"
     epilog = """examples:
   uringtrace stat 4711               count until Ctrl-C, then print the tables
   uringtrace stat -d 10 -i 1 4711    for ten seconds, with a table each second
+  uringtrace stat --connections 4711 what moved over each connection, and requests
+  uringtrace stat --threads -f 4711  what each thread did and waited on
   uringtrace stat --json -- ./server start a program, print one JSON object
   uringtrace stat night              the same tables from a recording"""
 
@@ -43,6 +51,19 @@ class StatCommand:
             type=positive_seconds,
             metavar="SEC",
             help="also print what each interval added",
+        )
+        parser.add_argument(
+            "--connections",
+            action="store_true",
+            help="also connections and their requests; this streams every operation instead of counting",
+        )
+        parser.add_argument(
+            "--threads",
+            action="store_true",
+            help="also what each thread did, waited on and for how long; streams as well",
+        )
+        parser.add_argument(
+            "-v", "--verbose", action="store_true", help="every system call, and more of each connection"
         )
         parser.add_argument(
             "--json",
@@ -60,7 +81,8 @@ class StatCommand:
             json_output = None
             if arguments.json is not None:
                 json_output = stack.enter_context(fresh_output(arguments.json, arguments.force))
-            with counting_source(arguments, "counting") as source:
+            details = {"connections": arguments.connections, "threads": arguments.threads}
+            with counting_source(arguments, "counting", **details) as source:
                 report(source, arguments, sys.stdout, json_output)
             status = source.child_status
         return pass_on(status)
@@ -100,17 +122,45 @@ def report(
         if text:
             heading = style.heading(f"--- {since_start:.1f} s")
             print(
-                heading, *summary_lines(part, style, rings=False), "", sep="\n", file=text_output, flush=True
+                heading,
+                *summary_lines(part, style, rings=False, every_call=arguments.verbose),
+                "",
+                sep="\n",
+                file=text_output,
+                flush=True,
             )
         if json_output is not None:
             print(summary_json(part, interval=True), file=json_output, flush=True)
         previous, previous_ns = counters, now_ns
 
     run_for(source, arguments.duration, arguments.interval, interval)
-    summary = summary_of(source)
+    summary = with_details(summary_of(source), source)
     if text:
         if arguments.interval is not None:
             print(style.heading("--- in all"), file=text_output)
-        print(*summary_lines(summary, style), sep="\n", file=text_output)
+        print(*report_lines(summary, style, verbose=arguments.verbose), sep="\n", file=text_output)
     if json_output is not None:
         print(summary_json(summary), file=json_output)
+
+
+def with_details(summary: Summary, source: LaunchingSource) -> Summary:
+    """The summary with the connections and threads that the source has followed."""
+    from uringtrace.tracer.replayed_counting import ReplayedCounting
+
+    if not isinstance(source, ReplayedCounting):
+        return summary
+    return replace(summary, connections=source.connections(), threads=source.threads())
+
+
+def report_lines(summary: Summary, style: Style, *, verbose: bool) -> list[str]:
+    """Everything `stat` prints at the end, the counts last: they are what fits a screen."""
+    from uringtrace.ui.text.connections_table import connections_lines
+    from uringtrace.ui.text.summary_table import summary_lines
+    from uringtrace.ui.text.threads_table import threads_lines
+
+    lines = []
+    if summary.connections is not None:
+        lines += [*connections_lines(summary.connections, style, verbose=verbose), ""]
+    if summary.threads is not None:
+        lines += [*threads_lines(summary.threads, style), ""]
+    return [*lines, *summary_lines(summary, style, every_call=verbose)]

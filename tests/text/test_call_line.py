@@ -142,6 +142,7 @@ SOCKETS = [
     (call("setsockopt", 3, 279, 1, 9, 4, fd=3), {3: b"key!"}, "setsockopt(3, SOL_ALG, 1, 0x9, 4) = 0"),
     (call("setsockopt", 3, 6, 33, 9, 16, fd=3), {3: b"key!"}, "setsockopt(3, SOL_TCP, TCP_FASTOPEN_KEY, 0x9, 16) = 0"),
     (call("getsockopt", 3, 1, 4, 9, 8, fd=3), {3: numbers(0), 4: numbers(4)}, "getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = 0"),
+    (call("getsockopt", 3, 1, 4, 9, 8, fd=3), {3: numbers(111), 4: numbers(4)}, "getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0"),
     (call("getsockopt", 3, 1, 3, 9, 8, fd=3), {3: numbers(1), 4: numbers(8)}, "getsockopt(3, SOL_SOCKET, SO_TYPE, [1], [8 => 4]) = 0"),
     (call("getsockopt", 3, 6, 11, 9, 8, fd=3), {3: numbers(1), 4: numbers(104)}, "getsockopt(3, SOL_TCP, TCP_INFO, 0x9, [104 => ?]) = 0"),
     (call("getsockopt", 3, 6, 99, 9, 8, fd=3, result=-92), {4: numbers(4)}, "getsockopt(3, SOL_TCP, 0x63 /* TCP_??? */, 0x9, [4]) = -1 ENOPROTOOPT (Protocol not available)"),
@@ -249,6 +250,26 @@ def test_calls_read_as_strace_writes_them(batch: Batch, memory: dict[int, Conten
 )  # fmt: skip
 def test_poll_and_select_say_what_they_looked_at(batch: Batch, memory: dict[int, Content], text: str) -> None:
     assert line(batch, memory) == text
+
+
+@pytest.mark.parametrize(
+    ("batch", "memory", "text"),
+    [
+        (call("setitimer", 0, 9, 9), {1: words(0, 0, 4, 9), 2: words(0, 0, 4, 9)}, "setitimer(ITIMER_REAL, 0x9, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=4, tv_usec=9}}) = 0"),
+        (call("setitimer", 9, 9, 9, result=-22), {1: words(0, 0, 4, 9)}, "setitimer(0x9 /* ITIMER_??? */, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=4, tv_usec=9}}, 0x9) = -1 EINVAL (Invalid argument)"),
+        (call("rt_sigprocmask", 0, 9, 9, 8), {1: words(2), 2: words(2)}, "rt_sigprocmask(SIG_BLOCK, 0x9, [INT], 8) = 0"),
+        (call("nanosleep", 9, 9, result=-516), {0: words(1, 0), 1: words(1, 0)}, "nanosleep(0x9, {tv_sec=1, tv_nsec=0}) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)"),
+    ],
+)  # fmt: skip
+def test_what_a_call_wrote_over_its_own_argument_is_not_told_as_that_argument(
+    batch: Batch, memory: dict[int, Content], text: str
+) -> None:
+    assert shown(batch, memory) == text
+
+
+def test_one_set_given_twice_counts_once() -> None:
+    memory: dict[int, Content] = {1 | ENTERED: words(8), 2 | ENTERED: words(8), 1: words(8), 2: words(8)}
+    assert " = 1 (in [3]) " in line(call("select", 6, 9, 9, 0, 0, result=1), memory)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,16 @@ _RESULT = FIELDS["result"]
 _EPOLL_DELETE = 2
 _INTERRUPTED = frozenset({-4, -512, -513, -514, -516})
 """EINTR and the kernel's own ERESTART codes (include/linux/errno.h)."""
+_REPLACING = frozenset(
+    {
+        ValueForm.REMAINING_TIME,
+        ValueForm.RETURNED_TIMER,
+        ValueForm.RETURNED_MICROSECONDS_TIMER,
+        ValueForm.RETURNED_SIGNAL_SET,
+        ValueForm.RETURNED_LIMIT,
+    }
+)
+"""What calls write that take the same kind of structure."""
 _READ_NUMBER, _WRITTEN_NUMBERS = 0x541B, frozenset({0x5421, 0x5452})
 """FIONREAD; FIONBIO, FIOASYNC: a pointer to an int."""
 
@@ -36,7 +46,28 @@ def decoder(signature: Signature, number: int) -> Decode | None:
     """The decoder of an argument; None when it leads to no memory."""
     parameter = signature.parameters[number]
     make = _MAKERS.get(parameter.form)
-    return make(number, parameter) if make else None
+    if make is None:
+        return None
+    decode = make(number, parameter)
+    over = [other for other, each in enumerate(signature.parameters) if each.form in _REPLACING]
+    reading = parameter.reading
+    if number in over or reading is None or reading.flags or not over:
+        return decode
+    return _unless_replaced(decode, number, over)
+
+
+def _unless_replaced(decode: Decode, number: int, over: list[int]) -> Decode:
+    """Of an argument that the call only reads, but that was read when it had returned: where it is
+    the same memory as what the call writes, what was there before is not known."""
+
+    def told(row: Row, memory: Memories) -> Value:
+        address = row[ARGUMENTS[number]]
+        written = row[_RESULT] >= 0 or row[_RESULT] in _INTERRUPTED
+        if written and any(row[ARGUMENTS[other]] == address for other in over):
+            return None
+        return decode(row, memory)
+
+    return told
 
 
 def entered(memory: Memories, number: int, parameter: Parameter) -> Memory | None:

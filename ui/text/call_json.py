@@ -6,8 +6,9 @@ what the memory behind them told, and how the thread slept and was woken.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from uringtrace.tracer.record import Wake
 from uringtrace.tracer.source import File, Thread
@@ -27,7 +28,8 @@ _WOKE, _WOKE_COUNT, _RESULT = FIELDS["woke"], FIELDS["woke_count"], FIELDS["resu
 _THREAD = int(Wake.THREAD)
 _WAKE_WORDS = {int(wake): wake.name.lower() for wake in Wake}
 
-Convert = Callable[[int], int]
+Convert: TypeAlias = Callable[[int], int]
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _low(value: int) -> int:
@@ -70,8 +72,13 @@ class Decoding:
         self._signature = signature
         self._ready = signature.result is Result.READY
 
-    def values(self, row: Row, memory: Memories) -> dict[str, Any]:
-        """What was told, by the names of the arguments; empty where nothing was."""
+    def text(self, row: Row, memory: Memories) -> str:
+        """What was told, by the names of the arguments, as JSON."""
+        if not self._decoders:
+            return "{}"
+        return compact(self._values(row, memory))
+
+    def _values(self, row: Row, memory: Memories) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, field, decode in self._decoders:
             value = decode(row, memory) if row[field] else None
@@ -93,13 +100,11 @@ def _decoders(signature: Signature) -> list[tuple[str, int, Decode]]:
 
 def waking(
     operation_names: Mapping[int, str], row: Row, files: Mapping[int, File], threads: Mapping[int, Thread]
-) -> dict[str, Any]:
-    """Whether the thread slept, what woke it, and whom its call woke."""
-    return {
-        "slept": bool(row[_SLEPT]),
-        "wake": _wake(operation_names, row, files, threads) if row[_WAKE] else None,
-        "woke": {"thread": row[_WOKE], "count": row[_WOKE_COUNT]} if row[_WOKE] else None,
-    }
+) -> str:
+    """Fields, as JSON: whether the thread slept, what woke it, and whom its call woke."""
+    wake = compact(_wake(operation_names, row, files, threads)) if row[_WAKE] else "null"
+    woke = f'{{"thread":{row[_WOKE]},"count":{row[_WOKE_COUNT]}}}' if row[_WOKE] else "null"
+    return f'"slept":{"true" if row[_SLEPT] else "false"},"wake":{wake},"woke":{woke}'
 
 
 def _wake(

@@ -141,9 +141,16 @@ def _ready_list(row: Row, memory: Memories) -> dict[str, Value]:
 
 def _ready_sets(row: Row, memory: Memories) -> dict[str, Value]:
     limit = max(signed32(row[ARGUMENTS[0]]), 0)
-    sets = {word: memory.get(number) for number, word in _SETS}
-    return {
-        word: structures.descriptor_set(found.data, limit)
-        for word, found in sets.items()
-        if found is not None and next(structures.set_bits(found.data, limit), None) is not None
-    }
+    found: dict[str, Value] = {}
+    told, addresses = 0, set()
+    for number, word in _SETS:
+        address, after = row[ARGUMENTS[number]], memory.get(number)
+        if after is None or told >= row[_RESULT] or address in addresses:
+            continue
+        # One set in two places holds what the kernel wrote last, and counts once.
+        addresses.add(address)
+        count = sum(1 for _ in structures.set_bits(after.data, limit))
+        if count:
+            found[word] = structures.descriptor_set(after.data, limit)
+            told += count
+    return found

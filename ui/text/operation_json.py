@@ -146,9 +146,9 @@ class OperationJson:
             f'"latency_ns":{completed_ns - submitted_ns if frame.is_timed and submitted_ns else "null"}'
         )
         if frame.decoding is not None:
-            told = frame.decoding.values(row, memory) if row[_HAS_ARGUMENTS] else None
-            rest = {"decoded": told, **waking(self._names, row, files, self._threads)}
-            return f"{common}{_NO_RING},{_text(rest)[1:]}"
+            told = frame.decoding.text(row, memory) if row[_HAS_ARGUMENTS] else "null"
+            woken = waking(self._names, row, files, self._threads)
+            return f'{common}{_NO_RING},"decoded":{told},{woken}}}'
         return (
             f'{common}{_NOT_CALLED},"ring":{row[_RING]},"user_data":"{row[_USER_DATA]:#x}",'
             f'"direct":{"true" if sqe_flags & SQE_FIXED_FILE else "false"},'

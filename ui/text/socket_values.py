@@ -5,6 +5,7 @@ What may be a key is never shown, not even those four bytes.
 
 from __future__ import annotations
 
+import errno
 import struct
 
 from uringtrace.tracer.records import Memory
@@ -13,8 +14,7 @@ from uringtrace.ui.text.call_names import text_of
 from uringtrace.ui.text.call_structures import whole
 from uringtrace.ui.text.call_values import REST, Value, Word, Written
 
-_SOCKET, _TCP, _IPV6, _ALGORITHM, _TLS = 1, 6, 41, 279, 282
-_INTERNET = 0
+_SOCKET, _TCP, _ALGORITHM, _TLS = 1, 6, 279, 282
 _STRUCTURES = {
     # SO_LINGER, SO_PEERCRED, timeouts, names, filters, cookies, groups, …
     _SOCKET: frozenset({13, 17, 20, 21, 25, 26, 28, 31, 55, 57, 59, 61, 66, 67, 71}),
@@ -27,6 +27,7 @@ _SECRETS = {_TCP: frozenset({14, 32, 33, 38, 39})}
 _TRANSMIT, _RECEIVE = 1, 2
 _INT = 4
 _ERROR = 4
+"""SO_ERROR: its value is the number of an error."""
 
 
 def option_value(level: int, option: int, memory: Memory | None, length: int | None) -> Value:
@@ -39,7 +40,11 @@ def option_value(level: int, option: int, memory: Memory | None, length: int | N
     if not _is_number(level, option) and length != _INT:
         return None
     value = whole(memory.data, signed=True)
-    return None if value is None else [value]
+    if value is None:
+        return None
+    if value and (level, option) == (_SOCKET, _ERROR):
+        return [Word(errno.errorcode.get(value, str(value)))]
+    return [value]
 
 
 def option_length(level: int, option: int, memory: Memory | None, *, succeeded: bool) -> Value:

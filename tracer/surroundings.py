@@ -31,6 +31,7 @@ class Surroundings:
         opcodes = {name: opcode for opcode, name in operation_names.items()}
         self._setsockopt = opcodes.get("setsockopt", 0) - FIRST_CALL
         self._command = opcodes.get("URING_CMD", -1)
+        self._renaming = [opcodes.get(name, 0) - FIRST_CALL for name in ("execve", "execveat", "prctl")]
         self._watch = UpperLayerWatch(operation_names)
         self._met = np.zeros(_THREADS, bool)
         self.threads: dict[int, Thread] = {}
@@ -53,6 +54,9 @@ class Surroundings:
             new = rows[~self._met[np.minimum(rows["tid"], _THREADS - 1)]]
             for tgid in np.unique(new["tgid"]).tolist():
                 self._meet(np.unique(new["tid"][new["tgid"] == tgid]), tgid)
+        for tid in np.unique(calls["tid"][np.isin(calls["number"], self._renaming)]).tolist():
+            if tid in self.threads:
+                self._name(tid, self.threads[tid].tgid)
         if (calls["number"] == self._setsockopt).any() or (operations["opcode"] == self._command).any():
             self.open_sockets += self._watch.refresh(decode_records(slots), files)
 
@@ -60,4 +64,10 @@ class Surroundings:
         for tid in tids.tolist():
             if tid and not self._met[min(tid, _THREADS - 1)]:
                 self._met[min(tid, _THREADS - 1)] = True
-                self.threads[tid] = Thread(tid, tgid, thread_name(tid))
+                self._name(tid, tgid)
+
+    def _name(self, tid: int, tgid: int) -> None:
+        """Ask for the thread's name; the one it had stands when it is gone."""
+        name = thread_name(tid)
+        if name is not None or tid not in self.threads:
+            self.threads[tid] = Thread(tid, tgid, name)

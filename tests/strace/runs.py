@@ -98,7 +98,7 @@ class Runs:
         ]
         notices = self._run(command, program, client)
         assert "lost 0, untracked 0" in notices, notices
-        return _from_execve(parse_log(output.read_text()))
+        return from_execve(parse_log(output.read_text()))
 
     def record(self, program: Path, *arguments: str) -> Path:
         """`uringtrace record -f` on the program; the recording."""
@@ -118,7 +118,7 @@ class Runs:
             return tracer.notices()
 
 
-def _from_execve(calls: tuple[StraceCall, ...]) -> tuple[StraceCall, ...]:
+def from_execve(calls: tuple[StraceCall, ...]) -> tuple[StraceCall, ...]:
     """Without what the child does that waits for the probes to be attached before it executes the program.
 
     strace holds that child back by other means. Where a filter leaves execve out, it is the

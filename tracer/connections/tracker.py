@@ -106,9 +106,15 @@ class ConnectionTracker:
         for opened in sorted(added, key=lambda opened: not opened.socket.listening):
             tracked, new = self._sockets.meet_open(opened)
             self._grow()
-            # What the kernel told later names a descriptor that may stand for another by now.
-            if new and opened.upper_layer is None and opened.fd >= 0:
-                self._history.use(tracked.slot, Descriptor(opened.tgid, opened.fd), self._started_ns)
+            if not new or opened.fd < 0:
+                continue
+            descriptor = Descriptor(opened.tgid, opened.fd)
+            if opened.upper_layer is None:
+                self._history.use(tracked.slot, descriptor, self._started_ns)
+            else:
+                # Perhaps told later, when the number may already have stood for another socket.
+                tracked.descriptor = descriptor
+                tracked.processes.add(opened.tgid)
         self._open_sockets = open_sockets
 
     def _grow(self) -> None:

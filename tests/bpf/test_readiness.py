@@ -531,5 +531,7 @@ say(event=event, server=server.fileno(), worker=worker.tid)
         "it did not sleep: the write was over"
     )
     lines = [line for line in seen.lines if line.startswith(EPOLL_WAITS)]
-    assert f" ready={ready.fd}<anon_inode:[eventfd]>:EPOLLIN(written by {seen.said['main']}<" in lines[1]
+    assert (
+        f" ready={ready.fd}<anon_inode:[eventfd]>:EPOLLIN(written by thread {seen.said['main']} " in lines[1]
+    )
     assert "EPOLLRDHUP(ended by peer " in lines[2]

@@ -279,14 +279,6 @@ def test_the_network_is_no_thread() -> None:
     assert explanation(waiter, Reason.NETWORK).tid is None
 
 
-def test_rows_are_those_with_something_to_say() -> None:
-    ctl, wait = waiting_for(20)
-    futex = only_operations(call("futex", 1, result=1, woke=77, woke_count=1))
-    polled = with_memory(call("poll", 1, 3, 0, result=0), {})
-    found = explained(ctl, write(20, 1, 2, 3), wait, futex, polled)
-    assert found.rows().tolist() == [2, 3, 4]
-
-
 def test_what_a_wait_reported_beyond_what_was_read_is_counted() -> None:
     found = explained(epoll_wait([(EPOLLIN, data) for data in range(20)], result=50))
     assert (len(found.wait(0).ready), found.wait(0).reported) == (20, 50)
@@ -294,4 +286,4 @@ def test_what_a_wait_reported_beyond_what_was_read_is_counted() -> None:
 
 
 def test_no_records_explain_nothing() -> None:
-    assert explained(empty_records()).rows().size == 0
+    assert explained(empty_records()).located.readiness.size == 0

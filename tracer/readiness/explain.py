@@ -72,13 +72,6 @@ class Explained:
     reasons: NDArray[np.object_]
     roles: NDArray[np.uint8]
 
-    def rows(self) -> NDArray[np.int64]:
-        """The rows of which there is anything to say, ascending."""
-        operations = self.records.operations
-        something = (self.reasons != None) | (operations["woke"] != 0) | (self.scanned > 0)  # noqa: E711
-        something[self.located.row] = True
-        return np.flatnonzero(something)
-
     def wait(self, row: int, limit: int | None = None) -> Wait:
         """What is known of one row, with at most `limit` descriptors."""
         operation = self.records.operations[row]

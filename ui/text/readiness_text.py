@@ -1,8 +1,8 @@
-"""What a log line says of waiting, after its marks: what was ready, why, and who woke whom.
+"""What a log line says of a wait after its marks: what was ready, why, and what cut it short.
 
-`ready=5<TCP …>:EPOLLIN(arrived 12.0µs before),?data=0x7:EPOLLIN scanned=3 woken-by=network`.
-Times are before the return of the call. What is not known is not said: a descriptor that
-cannot be told is `?`.
+`ready=5<TCP …>:EPOLLIN(arrived 12.0µs before),?data=0x7:EPOLLIN` or `ended-by=timeout`. Who
+woke whom is in the marks before. Times are before the return of the call. What is not known
+is not said: a descriptor that cannot be told is `?`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.readiness.causes import CauseKind
 from uringtrace.tracer.readiness.explain import Cause, Explainer, Ready, Wait
-from uringtrace.tracer.readiness.wakers import Explanation, Reason, Woke
+from uringtrace.tracer.readiness.wakers import Reason
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, File, Interest, Thread
+from uringtrace.ui.text.call_values import quoted
 from uringtrace.ui.text.flags import bit_names, decode
 from uringtrace.ui.text.numbers import duration
 from uringtrace.ui.text.operation_arguments import ArgumentsText
@@ -34,7 +35,6 @@ class ReadinessText:
 
     def __init__(self, context: Context, interests: Iterable[Interest], limit: int | None = None) -> None:
         """`interests` are those of the source; `limit` is the most characters between < and >."""
-        self._names = context.operation_names
         self._explainer = Explainer(context, interests)
         self._descriptors = ArgumentsText(context.operation_names, {}, limit)
         self._threads: Mapping[int, Thread] = {}
@@ -54,25 +54,20 @@ class ReadinessText:
         self._descriptors.files = files
         self._threads = threads
         explained = self._explainer.add(records, files)
-        rows = explained.rows()
+        wanted = (explained.reasons == Reason.SIGNAL) | (explained.reasons == Reason.TIMEOUT)
+        wanted[explained.located.row] = True
         if shown is not None:
-            rows = rows[shown[rows]]
-        texts = {row: self._words(explained.wait(row, _SHOWN)) for row in rows.tolist()}
-        return {row: text for row, text in texts.items() if text}
+            wanted &= shown
+        return {row: self._words(explained.wait(row, _SHOWN)) for row in np.flatnonzero(wanted).tolist()}
 
     def _words(self, wait: Wait) -> str:
-        words = []
+        words = ""
         if wait.ready:
             listed = ",".join(self._ready(each) for each in wait.ready)
             more = wait.reported - len(wait.ready)
-            words.append(f"ready={listed},+{more}" if more > 0 else f"ready={listed}")
-        if wait.scanned is not None:
-            words.append(f"scanned={wait.scanned}")
-        if wait.ended_by is not None:
-            words.append(f"woken-by={self._ended_by(wait.ended_by)}")
-        if wait.woke is not None:
-            words.append(f"woke={self._woke(wait.woke)}")
-        return "".join(f" {word}" for word in words)
+            words = f" ready={listed},+{more}" if more > 0 else f" ready={listed}"
+        reason = wait.ended_by.reason if wait.ended_by is not None else None
+        return f"{words} ended-by={reason}" if reason in (Reason.SIGNAL, Reason.TIMEOUT) else words
 
     def _ready(self, ready: Ready) -> str:
         if ready.fd is not None:
@@ -90,28 +85,11 @@ class ReadinessText:
             return f"(written by {self._thread(cause.tid)} {when})"
         return f"({_CAUSES[cause.kind]} {when})"
 
-    def _ended_by(self, explanation: Explanation) -> str:
-        if explanation.tid is None:
-            return explanation.reason.value
-        thread = self._thread(explanation.tid)
-        call = ""
-        if explanation.opcode is not None:
-            name = self._names.get(explanation.opcode, str(explanation.opcode))
-            call = f":{name}"
-            if explanation.fd is not None:
-                call += f"({self._descriptors.descriptor(explanation.fd, explanation.file or 0, False)})"
-        return f"signal:{thread}{call}" if explanation.reason is Reason.SIGNAL else f"{thread}{call}"
-
-    def _woke(self, woke: Woke) -> str:
-        thread = self._thread(woke.tid)
-        return f"{thread},+{woke.count - 1}" if woke.count > 1 else thread
-
     def _thread(self, tid: int) -> str:
-        """`1234<name>`, as strace --decode-pids=comm has it, or the number alone."""
+        """`thread 1234 "name"`, as the marks have it, or without the name."""
         thread = self._threads.get(tid)
-        if thread is None or thread.name is None:
-            return str(tid)
-        return f"{tid}<{_printable(thread.name)}>"
+        named = f" {quoted(thread.name.encode())}" if thread is not None and thread.name else ""
+        return f"thread {tid}{named}"
 
 
 _CAUSES = {
@@ -130,9 +108,3 @@ def _epoll_mask(mask: int) -> str:
 @lru_cache(4096)
 def _poll_mask(mask: int) -> str:
     return decode(mask, _POLL)
-
-
-@lru_cache(4096)
-def _printable(name: str) -> str:
-    """A thread may be named anything; a log line stays one line."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)

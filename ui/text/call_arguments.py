@@ -13,8 +13,10 @@ from typing import TypeAlias
 
 from uringtrace.tracer.syscalls.signature import Parameter, Signature, ValueForm
 from uringtrace.tracer.syscalls.signatures import signature_of
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Decode, Memories, decoder
+from uringtrace.ui.text.call_decoding import decoder
+from uringtrace.ui.text.call_memory import ARGUMENTS, Decode, Memories
 from uringtrace.ui.text.call_scalars import SCALARS, Show, named, protocol, socket_option
+from uringtrace.ui.text.call_structures import creates, device_number, octal
 from uringtrace.ui.text.call_values import pointer, signed32, text
 from uringtrace.ui.text.call_variants import VARIANTS
 from uringtrace.ui.text.operation_arguments import FIELDS, Row
@@ -169,8 +171,6 @@ def _by_form(parameter: Parameter, number: int) -> Show:
 
 def _creation_mode(number: int) -> Show:
     """Used when the flags before it ask for a new file."""
-    from uringtrace.ui.text.call_structures import creates, octal
-
     flags = ARGUMENTS[number - 1]
     return lambda value, row, memory: octal(value & 0xFFFF) if creates(row[flags]) else ""
 
@@ -200,8 +200,6 @@ def _received(number: int) -> Show:
 
 
 def _device(number: int) -> Show:
-    from uringtrace.ui.text.call_structures import device_number
-
     mode = ARGUMENTS[number - 1]
     special = (0o020000, 0o060000)
     return lambda value, row, memory: (

@@ -10,21 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from uringtrace.tracer.records import ENTERED, Memory
-from uringtrace.tracer.syscalls.signature import ENTRY, Parameter, Signature, ValueForm
+from uringtrace.tracer.records import ENTERED
+from uringtrace.tracer.syscalls.signature import Parameter, Signature, ValueForm
 from uringtrace.ui.text import call_structures as structures
-from uringtrace.ui.text.call_message import message
+from uringtrace.ui.text import socket_decoding as of_socket
+from uringtrace.ui.text.call_memory import ARGUMENTS, RESULT, Decode, MakeDecode, Memories, entered
 from uringtrace.ui.text.call_values import Quoted, Value, Written, signed32
-from uringtrace.ui.text.operation_arguments import FIELDS, Row
-from uringtrace.ui.text.socket_values import option_length, option_value
+from uringtrace.ui.text.operation_arguments import Row
+from uringtrace.ui.text.socket_addresses import socket_address
 
-Memories: TypeAlias = Mapping[int, Memory]
-"""Argument code → what was read, of one row."""
-Decode: TypeAlias = Callable[[Row, Memories], Value]
-
-ARGUMENTS = tuple(FIELDS[f"arg{number}"] for number in range(6))
-"""Where each argument is in a `Row`."""
-_RESULT = FIELDS["result"]
 _EPOLL_DELETE = 2
 _INTERRUPTED = frozenset({-4, -512, -513, -514, -516})
 """EINTR and the kernel's own ERESTART codes (include/linux/errno.h)."""
@@ -62,7 +56,7 @@ def _unless_replaced(decode: Decode, number: int, over: list[int]) -> Decode:
 
     def told(row: Row, memory: Memories) -> Value:
         address = row[ARGUMENTS[number]]
-        written = row[_RESULT] >= 0 or row[_RESULT] in _INTERRUPTED
+        written = row[RESULT] >= 0 or row[RESULT] in _INTERRUPTED
         if written and any(row[ARGUMENTS[other]] == address for other in over):
             return None
         return decode(row, memory)
@@ -70,28 +64,10 @@ def _unless_replaced(decode: Decode, number: int, over: list[int]) -> Decode:
     return told
 
 
-def entered(memory: Memories, number: int, parameter: Parameter) -> Memory | None:
-    """An argument's memory as it was when the call began, None where that is not known."""
-    before = memory.get(number | ENTERED)
-    reading = parameter.reading
-    if before is None and reading is not None and reading.flags & ENTRY:
-        return memory.get(number)
-    return before
-
-
-def left(memory: Memories, number: int, parameter: Parameter) -> Memory | None:
-    """An argument's memory as the call left it."""
-    reading = parameter.reading
-    if reading is not None and reading.flags & ENTRY:
-        return None
-    return memory.get(number)
-
-
 Structure: TypeAlias = Callable[[bytes], Value]
-_Make: TypeAlias = Callable[[int, Parameter], Decode]
 
 
-def _plainly(read: Structure) -> _Make:
+def _plainly(read: Structure) -> MakeDecode:
     """Of a structure that the call only reads, or only writes."""
 
     def make(number: int, parameter: Parameter) -> Decode:
@@ -104,7 +80,7 @@ def _plainly(read: Structure) -> _Make:
     return make
 
 
-def _counted(read: Callable[[bytes, int], Value]) -> _Make:
+def _counted(read: Callable[[bytes, int], Value]) -> MakeDecode:
     """Of an array whose length is the next argument."""
 
     def make(number: int, parameter: Parameter) -> Decode:
@@ -120,7 +96,7 @@ def _counted(read: Callable[[bytes, int], Value]) -> _Make:
     return make
 
 
-def _timeout(read: Structure) -> _Make:
+def _timeout(read: Structure) -> MakeDecode:
     def make(number: int, parameter: Parameter) -> Decode:
         def decode(row: Row, memory: Memories) -> Value:
             found = entered(memory, number, parameter)
@@ -134,7 +110,7 @@ def _timeout(read: Structure) -> _Make:
 def _remaining(number: int, parameter: Parameter) -> Decode:
     def decode(row: Row, memory: Memories) -> Value:
         found = memory.get(number)
-        return structures.time_value(found.data) if found and row[_RESULT] in _INTERRUPTED else None
+        return structures.time_value(found.data) if found and row[RESULT] in _INTERRUPTED else None
 
     return decode
 
@@ -161,36 +137,10 @@ def _returned_string(number: int, parameter: Parameter) -> Decode:
     return decode
 
 
-def _returned_address(number: int, parameter: Parameter) -> Decode:
-    def decode(row: Row, memory: Memories) -> Value:
-        found, before = memory.get(number), memory.get(number + 1)
-        if found is None:
-            return None
-        room = structures.whole(before.data) if before else None
-        return structures.socket_address(found.data if room is None else found.data[:room])
-
-    return decode
-
-
-def _address_length(number: int, parameter: Parameter) -> Decode:
-    def decode(row: Row, memory: Memories) -> Value:
-        before = memory.get(number)
-        length = structures.whole(before.data, signed=True) if before else None
-        if length is None:
-            return None
-        if row[_RESULT] < 0 or not row[ARGUMENTS[number - 1]]:
-            return [length]
-        address = memory.get(number - 1)
-        after = address.total if address else 0
-        return [length] if after == length else Written(f"[{length} => {after}]", [length, after])
-
-    return decode
-
-
-def _vectors(*, received: bool) -> _Make:
+def _vectors(*, received: bool) -> MakeDecode:
     def make(number: int, parameter: Parameter) -> Decode:
         def decode(row: Row, memory: Memories) -> Value:
-            found, result = memory.get(number), row[_RESULT]
+            found, result = memory.get(number), row[RESULT]
             if found is None or (received and result < 0):
                 return None if row[ARGUMENTS[number + 1]] else []
             count = row[ARGUMENTS[number + 1]]
@@ -199,22 +149,6 @@ def _vectors(*, received: bool) -> _Make:
         return decode
 
     return make
-
-
-def _message(*, received: bool) -> _Make:
-    def make(number: int, parameter: Parameter) -> Decode:
-        def decode(row: Row, memory: Memories) -> Value:
-            header = memory.get(number)
-            return message(header.data, memory, row[_RESULT] if received else None) if header else None
-
-        return decode
-
-    return make
-
-
-def _pair(data: bytes) -> Value:
-    first, second = structures.whole(data), structures.whole(data[4:])
-    return None if first is None or second is None else [signed32(first), signed32(second)]
 
 
 def _epoll_event(number: int, parameter: Parameter) -> Decode:
@@ -230,8 +164,8 @@ def _epoll_events(number: int, parameter: Parameter) -> Decode:
     def decode(row: Row, memory: Memories) -> Value:
         found = memory.get(number)
         if found is None:
-            return [] if row[_RESULT] == 0 else None
-        return structures.epoll_events(found.data, row[_RESULT])
+            return [] if row[RESULT] == 0 else None
+        return structures.epoll_events(found.data, row[RESULT])
 
     return decode
 
@@ -260,7 +194,7 @@ def _moved_offset(number: int, parameter: Parameter) -> Decode:
         place = structures.whole(before.data, 8, signed=True) if before else None
         if place is None:
             return None
-        moved = row[_RESULT]
+        moved = row[RESULT]
         return Written(f"[{place}] => [{place + moved}]", [place, place + moved]) if moved > 0 else [place]
 
     return decode
@@ -269,7 +203,7 @@ def _moved_offset(number: int, parameter: Parameter) -> Decode:
 def _ended(number: int, parameter: Parameter) -> Decode:
     def decode(row: Row, memory: Memories) -> Value:
         found = memory.get(number)
-        status = structures.whole(found.data) if found and row[_RESULT] > 0 else None
+        status = structures.whole(found.data) if found and row[RESULT] > 0 else None
         return None if status is None else structures.wait_status(status)
 
     return decode
@@ -278,46 +212,25 @@ def _ended(number: int, parameter: Parameter) -> Decode:
 def _controlled(number: int, parameter: Parameter) -> Decode:
     def decode(row: Row, memory: Memories) -> Value:
         found, command = memory.get(number), row[ARGUMENTS[1]] & 0xFFFFFFFF
-        told = command in _WRITTEN_NUMBERS or (command == _READ_NUMBER and row[_RESULT] >= 0)
+        told = command in _WRITTEN_NUMBERS or (command == _READ_NUMBER and row[RESULT] >= 0)
         value = structures.whole(found.data, signed=True) if found and told else None
         return None if value is None else [value]
 
     return decode
 
 
-def _option_value(number: int, parameter: Parameter) -> Decode:
-    return lambda row, memory: option_value(
-        row[ARGUMENTS[1]], row[ARGUMENTS[2]], memory.get(number), signed32(row[ARGUMENTS[4]])
-    )
-
-
-def _returned_option_value(number: int, parameter: Parameter) -> Decode:
-    def decode(row: Row, memory: Memories) -> Value:
-        room = memory.get(number + 1)
-        length = structures.whole(room.data, signed=True) if room else None
-        return option_value(row[ARGUMENTS[1]], row[ARGUMENTS[2]], memory.get(number), length)
-
-    return decode
-
-
-def _option_length(number: int, parameter: Parameter) -> Decode:
-    return lambda row, memory: option_length(
-        row[ARGUMENTS[1]], row[ARGUMENTS[2]], memory.get(number), succeeded=row[_RESULT] >= 0
-    )
-
-
-_MAKERS: Mapping[ValueForm, _Make] = {
+_MAKERS: Mapping[ValueForm, MakeDecode] = {
     ValueForm.PATH: _string,
     ValueForm.STRING: _string,
     ValueForm.RETURNED_STRING: _returned_string,
-    ValueForm.ADDRESS: _plainly(structures.socket_address),
-    ValueForm.RETURNED_ADDRESS: _returned_address,
-    ValueForm.ADDRESS_LENGTH: _address_length,
-    ValueForm.MESSAGE: _message(received=False),
-    ValueForm.RECEIVED_MESSAGE: _message(received=True),
+    ValueForm.ADDRESS: _plainly(socket_address),
+    ValueForm.RETURNED_ADDRESS: of_socket.returned_address,
+    ValueForm.ADDRESS_LENGTH: of_socket.address_length,
+    ValueForm.MESSAGE: of_socket.message(received=False),
+    ValueForm.RECEIVED_MESSAGE: of_socket.message(received=True),
     ValueForm.VECTORS: _vectors(received=False),
     ValueForm.RECEIVED_VECTORS: _vectors(received=True),
-    ValueForm.DESCRIPTOR_PAIR: _plainly(_pair),
+    ValueForm.DESCRIPTOR_PAIR: _plainly(of_socket.pair),
     ValueForm.POLL_LIST: _counted(structures.poll_list),
     ValueForm.EPOLL_EVENT: _epoll_event,
     ValueForm.EPOLL_EVENTS: _epoll_events,
@@ -340,9 +253,9 @@ _MAKERS: Mapping[ValueForm, _Make] = {
     ValueForm.OFFSET_POINTER: _offset,
     ValueForm.MOVED_OFFSET_POINTER: _moved_offset,
     ValueForm.FILE_STATUS: _plainly(structures.file_status),
-    ValueForm.OPTION_VALUE: _option_value,
-    ValueForm.RETURNED_OPTION_VALUE: _returned_option_value,
-    ValueForm.OPTION_LENGTH: _option_length,
+    ValueForm.OPTION_VALUE: of_socket.option_value,
+    ValueForm.RETURNED_OPTION_VALUE: of_socket.returned_option_value,
+    ValueForm.OPTION_LENGTH: of_socket.option_length,
     ValueForm.WAIT_STATUS: _ended,
     ValueForm.CONTROL_VALUE: _controlled,
     ValueForm.OPEN_HOW: _plainly(structures.open_how),

@@ -14,8 +14,9 @@ from uringtrace.tracer.record import Wake
 from uringtrace.tracer.source import File, Thread
 from uringtrace.tracer.syscalls.signature import Result, Signature, ValueForm
 from uringtrace.tracer.syscalls.signatures import signature_of
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Decode, Memories, decoder
+from uringtrace.ui.text.call_decoding import decoder
 from uringtrace.ui.text.call_line import call_name
+from uringtrace.ui.text.call_memory import ARGUMENTS, Decode, Memories
 from uringtrace.ui.text.call_result import readiness
 from uringtrace.ui.text.call_values import plain, signed32, signed64
 from uringtrace.ui.text.operation_arguments import FIELDS, Row

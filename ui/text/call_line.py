@@ -11,7 +11,7 @@ from uringtrace.tracer.record import FIRST_CALL, OPCODES, Kind, Wake
 from uringtrace.tracer.records import ENTERED
 from uringtrace.tracer.source import Thread
 from uringtrace.ui.text.call_arguments import CallArguments, DescriptorText
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Memories
+from uringtrace.ui.text.call_memory import ARGUMENTS, Memories
 from uringtrace.ui.text.call_result import CallResult
 from uringtrace.ui.text.call_structures import set_bits
 from uringtrace.ui.text.call_values import quoted, signed32

@@ -11,6 +11,7 @@ from uringtrace.ui.text.call_constants import CONSTANTS
 from uringtrace.ui.text.call_flags import FLAGS
 from uringtrace.ui.text.call_names import text_of
 from uringtrace.ui.text.call_values import PAYLOAD, REST, Value, Word, pointer
+from uringtrace.ui.text.socket_addresses import socket_address
 
 _HEADER = struct.Struct("<QI4xQQQQI4x")
 _CONTROL_HEADER = struct.Struct("<QII")
@@ -25,7 +26,7 @@ def message(header: bytes, memory: Mapping[int, Memory], received: int | None) -
     found: dict[str, Value] = {"msg_name": None, "msg_namelen": name_length}
     if name:
         address = memory.get(NAME)
-        decoded = structures.socket_address(address.data) if address else None
+        decoded = socket_address(address.data) if address else None
         found["msg_name"] = Word(pointer(name)) if decoded is None else decoded
     found["msg_iov"] = _vectors(vectors, count, memory.get(IOVEC), received)
     found["msg_iovlen"] = count

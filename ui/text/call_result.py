@@ -12,8 +12,8 @@ from uringtrace.tracer.syscalls.signature import Result, Signature, ValueForm
 from uringtrace.tracer.syscalls.signatures import signature_of
 from uringtrace.ui.text import call_structures as structures
 from uringtrace.ui.text.call_arguments import DescriptorText
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Memories, left
 from uringtrace.ui.text.call_flags import FLAGS
+from uringtrace.ui.text.call_memory import ARGUMENTS, Memories, left
 from uringtrace.ui.text.call_names import text_of
 from uringtrace.ui.text.call_values import Value, signed32, text
 from uringtrace.ui.text.operation_arguments import FIELDS, Row

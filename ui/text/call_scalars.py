@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from uringtrace.tracer.syscalls.signature import ValueForm
 from uringtrace.ui.text.call_constants import CONSTANTS
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Memories
 from uringtrace.ui.text.call_flags import FLAGS
+from uringtrace.ui.text.call_memory import ARGUMENTS, Memories
 from uringtrace.ui.text.call_names import text_of
 from uringtrace.ui.text.call_structures import file_mode, octal, signal_name
 from uringtrace.ui.text.call_values import pointer, signed32, signed64

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from uringtrace.ui.text.call_constants import CONSTANTS
-from uringtrace.ui.text.call_decoding import ARGUMENTS, Memories
 from uringtrace.ui.text.call_flags import FLAGS
+from uringtrace.ui.text.call_memory import ARGUMENTS, Memories
 from uringtrace.ui.text.call_names import text_of
 from uringtrace.ui.text.call_scalars import Show, hexadecimal
 from uringtrace.ui.text.call_structures import signal_name

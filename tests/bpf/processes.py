@@ -148,10 +148,14 @@ class Tracer(Process):
         parsed: Json = json.loads(self.output().splitlines()[-1])
         return parsed
 
-    def operations(self) -> list[Json]:
-        """Waits for the end; the completions that `log --json` printed, notifications left out."""
+    def operations(self, interface: str = "io_uring") -> list[Json]:
+        """Waits for the end; the completions of one interface that `log --json` printed.
+
+        Notifications are left out. Of system calls: those that returned.
+        """
         assert self.wait() == 0, self.notices()
-        return [line for line in json_lines(self.output()) if is_completion(line)]
+        lines = [line for line in json_lines(self.output()) if is_completion(line)]
+        return [line for line in lines if line["interface"] == interface]
 
 
 def json_lines(text: str) -> list[Json]:
@@ -163,9 +167,13 @@ def is_completion(line: Json) -> bool:
     return line.get("type") == "operation" and line["kind"] == "completion" and not line["notification"]
 
 
-def counts(report: Json) -> dict[str, int]:
-    """Completions by operation, from the object of `stat --json`."""
-    return {operation["name"]: operation["count"] for operation in report["operations"]}
+def counts(report: Json, interface: str = "io_uring") -> dict[str, int]:
+    """Completions by operation of one interface, from the object of `stat --json`."""
+    return {
+        operation["name"]: operation["count"]
+        for operation in report["operations"]
+        if operation["interface"] == interface
+    }
 
 
 @contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bpf.processes import Held, Tracer, counts, held_shell, json_lines, wait_for
 from tests.bpf.programs import compiled
+from uringtrace.tracer.record import is_call
+from uringtrace.tracer.recording import open_recording
 
 pytestmark = pytest.mark.bpf
 
@@ -18,8 +21,9 @@ def ring_descriptors(pid: int) -> list[int]:
 
 
 def test_a_ring_is_listed_before_it_does_anything(nop: Path, tmp_path: Path) -> None:
+    options = ("stat", "--interface", "io_uring", "--json", "-d", "0.1")
     with Held([nop, "--pause", "10"], tmp_path / "target") as target:
-        with Tracer(tmp_path / "tracer", "stat", "--json", "-d", "0.1", "-p", str(target.pid)) as tracer:
+        with Tracer(tmp_path / "tracer", *options, "-p", str(target.pid)) as tracer:
             report = tracer.report()
         [fd] = ring_descriptors(target.pid)
         [ring] = report["rings"]
@@ -45,15 +49,39 @@ def test_a_ring_that_was_there_has_its_descriptor_and_sizes(nop: Path, tmp_path:
 @pytest.mark.parametrize("command", ["stat", "log"])
 def test_a_target_without_a_ring_is_waited_for(kinds: Path, tmp_path: Path, command: str) -> None:
     """The ring is created after the notice that there is none yet, and all of it is seen."""
+    options = (command, "--interface", "io_uring", "--json")
     with (
         Held([kinds, "--pause", "nop"], tmp_path / "target") as target,
-        Tracer(tmp_path / "tracer", command, "--json", "-p", str(target.pid)) as tracer,
+        Tracer(tmp_path / "tracer", *options, "-p", str(target.pid)) as tracer,
     ):
         wait_for(lambda: "no ring in the target yet" in tracer.notices(), "the notice")
         target.go()
         truth = target.said()["total"]
         seen = counts(tracer.report()) if command == "stat" else {"NOP": len(tracer.operations())}
     assert seen == {"NOP": truth["completions"]}
+
+
+@pytest.mark.parametrize("command", ["stat", "log"])
+def test_where_system_calls_are_captured_nothing_has_to_be_waited_for(
+    kinds: Path, tmp_path: Path, command: str
+) -> None:
+    """No notice about rings; the ring that is created later is seen whole."""
+    with (
+        Held([kinds, "--pause", "nop"], tmp_path / "target") as target,
+        Tracer(tmp_path / "tracer", command, "--json", "-p", str(target.pid)) as tracer,
+    ):
+        tracer.attached()
+        target.go()
+        truth = target.said()["total"]
+        if command == "stat":
+            report = tracer.report()
+            seen, setups = counts(report), counts(report, "syscall")["io_uring_setup"]
+        else:
+            seen = {"NOP": len(tracer.operations())}
+            names = [line["operation"] for line in tracer.operations("syscall")]
+            setups = names.count("io_uring_setup")
+    assert "ring" not in tracer.notices().replace("uringtrace", "")
+    assert (seen, setups) == ({"NOP": truth["completions"]}, truth["rings"])
 
 
 def test_a_target_without_a_ring_is_recorded_from_its_first_operation(kinds: Path, tmp_path: Path) -> None:
@@ -64,7 +92,10 @@ def test_a_target_without_a_ring_is_recorded_from_its_first_operation(kinds: Pat
             target.go()
             truth = target.said()["total"]
             assert tracer.wait() == 0
-    assert f"{truth['completions']:,} operations" in tracer.notices()
+    batch = np.concatenate(list(open_recording(recording).batches()))
+    assert (~is_call(batch)).sum() == truth["completions"]
+    assert is_call(batch).any()
+    assert f"{len(batch):,} operations" in tracer.notices()
 
 
 def test_what_was_in_flight_completes_as_untracked(tmp_path: Path) -> None:
@@ -95,13 +126,24 @@ def test_what_was_in_flight_completes_as_untracked(tmp_path: Path) -> None:
     assert len(operations) == sum(truth.values())
 
 
-def test_a_target_that_ends_without_a_ring_ends_the_capture(tmp_path: Path) -> None:
-    """A process that ends without any ring: a report that says so, exit 0."""
+@pytest.mark.parametrize(
+    ("interface", "said"),
+    [
+        ("io_uring", "no io_uring ring was used"),
+        ("syscall", "exit_group"),
+        ("all", "exit_group"),
+    ],
+)
+def test_a_target_that_ends_without_a_ring_ends_the_capture(
+    tmp_path: Path, interface: str, said: str
+) -> None:
+    """A process that ends without any ring: a report that says so where rings were asked for, exit 0."""
     with (
         Held(held_shell("exit 0"), tmp_path / "target") as target,
-        Tracer(tmp_path / "tracer", "stat", "-p", str(target.pid)) as tracer,
+        Tracer(tmp_path / "tracer", "stat", "--interface", interface, "-p", str(target.pid)) as tracer,
     ):
         tracer.attached()
         target.go()
         assert tracer.wait() == 0
-    assert "no io_uring ring was used" in tracer.output()
+    assert said in tracer.output()
+    assert ("ring was used" in tracer.output() + tracer.notices()) == (interface == "io_uring")

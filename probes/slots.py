@@ -310,6 +310,8 @@ class CallFlag(IntFlag):
     MAKES_FILE = 16
     """Its descriptor stands for a file that was not there before and shares its inode with others
     of its kind: an eventfd, an epoll instance. Its struct file may be an old one used again."""
+    MAY_DUPLICATE = 32
+    """Its result is a descriptor when its second argument is F_DUPFD or F_DUPFD_CLOEXEC: fcntl."""
 
 
 class Capture(IntEnum):

@@ -20,6 +20,7 @@ enum call_flags { /* CallFlag in probes/slots.py */
 	MOVES_BYTES = 4,
 	BEGINS_THREAD = 8,
 	MAKES_FILE = 16,
+	MAY_DUPLICATE = 32,
 };
 
 enum capture_form { /* Capture in probes/slots.py */

@@ -51,6 +51,13 @@ static __always_inline void describe_files(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
+#ifdef ARGUMENTS
+static __always_inline int duplicates(u64 command)
+{
+	return command == 0 /* F_DUPFD */ || command == 1030 /* F_DUPFD_CLOEXEC */;
+}
+#endif
+
 int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 id = current_id();
@@ -126,7 +133,9 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		take_arguments(call, ctx->args[0], traits);
 	if (rare(traits && traits->flags & MAKES_FILE && result >= 0))
 		forget_file_at(result);
-	if (traits && traits->flags & RESULT_IS_DESCRIPTOR && result >= 0)
+	if (traits && result >= 0 &&
+	    (traits->flags & RESULT_IS_DESCRIPTOR ||
+	     (traits->flags & MAY_DUPLICATE && duplicates(call->argument[1]))))
 		result_file = file_number_at(result);
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
 				       .flags = slept ? CALL_SLEPT : 0};

@@ -423,3 +423,10 @@ def test_more_kinds_of_calls_than_rows_share_the_last_one(counting: Engine) -> N
     assert int(totals["ended"].sum()) == CALL_ROWS + 20
     assert int(totals["ended"][-1]) == 21
     assert Counter.LOST_TABLE not in counting.losses()
+
+
+@pytest.mark.parametrize(("command", "named"), [(0, True), (1030, True), (1, False), (3, False)])
+def test_fcntl_names_the_file_of_a_copy_only(threads: Threads, command: int, named: bool) -> None:
+    threads.open(701, 3, REGULAR, 4711)
+    threads.make(701, NUMBERS["fcntl"], 3, command, 0, result=3)
+    assert (only_row(seen(threads))["result_file"] != 0) == named

@@ -53,6 +53,7 @@ def call_traits(machine: str) -> NDArray[np.void]:
             row[field] = argument
         flags = _RESULT_FLAGS.get(signature.result, CallFlag(0))
         flags |= CallFlag.MOVES_BYTES if name in BYTE_CALLS else CallFlag(0)
+        flags |= CallFlag.MAY_DUPLICATE if name == "fcntl" else CallFlag(0)
         row["flags"] = flags | (CallFlag.MAKES_FILE if name in _MAKERS else CallFlag(0))
         for place, (argument, reading) in enumerate(_readings(signature)):
             row["capture"][place] = argument, reading.capture | reading.flags, reading.size

@@ -56,7 +56,9 @@ class Entry:
 
 COMMANDS: Mapping[str, Entry] = {
     "live": Entry("uringtrace.cli.live:LiveCommand", "watch operations as they happen", "Capture"),
-    "stat": Entry("uringtrace.cli.stat:StatCommand", "count operations, with latencies and paths", "Capture"),
+    "stat": Entry(
+        "uringtrace.cli.stat:StatCommand", "count operations, with latencies; connections, threads", "Capture"
+    ),
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),

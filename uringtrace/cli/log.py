@@ -20,6 +20,9 @@ from uringtrace.cli.target_options import add_target_arguments, recording_from, 
 from uringtrace.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from uringtrace.tracer.capture import StreamingCapture
     from uringtrace.tracer.filter import Expression
     from uringtrace.tracer.records import Records
@@ -212,6 +215,8 @@ def write_log(
     The filter works on whole drains; only rows that are written become objects. Both
     interfaces come out in one order, that of completion.
     """
+    import numpy as np
+
     from uringtrace.tracer.filter import Condition
     from uringtrace.ui.text.operation_json import end_json, start_json
 
@@ -222,12 +227,15 @@ def write_log(
     if arguments.json:
         print(start_json(context), file=output, flush=True)
     seen = shown = 0
-    for records in stream.records:
-        chosen = records if condition is None else records.select(condition.holds(records, source.files))
-        seen += records.operations.size
-        shown += chosen.operations.size
-        if chosen.operations.size:
-            output.write("\n".join(render(chosen.sorted_by_completion())) + "\n")
+    for drained in stream.records:
+        records = drained.sorted_by_completion()
+        everything = np.ones(records.operations.size, bool)
+        chosen = everything if condition is None else condition.holds(records, source.files)
+        seen += chosen.size
+        lines = render(records, chosen)
+        if lines:
+            shown += len(lines)
+            output.write("\n".join(lines) + "\n")
             output.flush()
     losses = source.losses
     if arguments.json:
@@ -236,14 +244,22 @@ def write_log(
         notice(ending(source, arguments.interface, seen, shown))
 
 
-def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records], list[str]]:
-    """The function that turns records into lines, as the options ask for."""
+def renderer(
+    source: Source, arguments: argparse.Namespace
+) -> Callable[[Records, NDArray[np.bool_]], list[str]]:
+    """The function that turns the chosen rows of records into lines, as the options ask for.
+
+    It is given all records, since what a wait reported is known from calls that are not shown.
+    """
     if arguments.json:
         from uringtrace.ui.text.operation_json import OperationJson
 
         objects = OperationJson(source.context.operation_names)
-        return lambda records: objects.lines(records, source.files, source.threads)
+        return lambda records, chosen: objects.lines(records.select(chosen), source.files, source.threads)
+    import numpy as np
+
     from uringtrace.ui.text.operation_line import LineFormatter, TimeStyle
+    from uringtrace.ui.text.readiness_text import ReadinessText
 
     style = TimeStyle.RELATIVE if arguments.relative else TimeStyle("t" * arguments.clock)
     formatter = LineFormatter(
@@ -253,7 +269,15 @@ def renderer(source: Source, arguments: argparse.Namespace) -> Callable[[Records
         durations=arguments.durations,
         limit=arguments.string_limit,
     )
-    return lambda records: formatter.lines(records, source.files, source.threads)
+    readiness = ReadinessText(source.context, source.interests, arguments.string_limit)
+
+    def lines(records: Records, chosen: NDArray[np.bool_]) -> list[str]:
+        words = readiness.lines(records, source.files, source.threads, chosen)
+        texts = formatter.lines(records.select(chosen), source.files, source.threads)
+        rows = np.flatnonzero(chosen).tolist()
+        return [text + words.get(row, "") for row, text in zip(rows, texts, strict=True)]
+
+    return lines
 
 
 def ending(source: Source, interface: str, seen: int, shown: int) -> str:

@@ -32,7 +32,7 @@ STANDARD_OUTPUT = "-"
 
 class StatCommand:
     name = "stat"
-    summary = "count operations and system calls, with latencies"
+    summary = "count operations, with latencies; connections, threads"
     group = "Capture"
     epilog = """examples:
   uringtrace stat 4711               count until Ctrl-C, then print the tables

@@ -37,7 +37,7 @@ class StatCommand:
     epilog = """examples:
   uringtrace stat 4711               count until Ctrl-C, then print the tables
   uringtrace stat -d 10 -i 1 4711    for ten seconds, with a table each second
-  uringtrace stat --connections 4711 what moved over each connection, and requests
+  uringtrace stat --connections 4711 what moved over each connection
   uringtrace stat --threads -f 4711  what each thread did and waited on
   uringtrace stat --json -- ./server start a program, print one JSON object
   uringtrace stat night              the same tables from a recording"""

@@ -312,6 +312,10 @@ class CallFlag(IntFlag):
     of its kind: an eventfd, an epoll instance. Its struct file may be an old one used again."""
     MAY_DUPLICATE = 32
     """Its result is a descriptor when its second argument is F_DUPFD or F_DUPFD_CLOEXEC: fcntl."""
+    SETS_OPTION = 64
+    """setsockopt: nothing is read of an option that begins with a key."""
+    MAY_TIME_OUT = 128
+    """futex: its timeout is read only where the operation has one, else the argument is a number."""
 
 
 class Capture(IntEnum):

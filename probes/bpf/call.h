@@ -21,6 +21,8 @@ enum call_flags { /* CallFlag in probes/slots.py */
 	BEGINS_THREAD = 8,
 	MAKES_FILE = 16,
 	MAY_DUPLICATE = 32,
+	SETS_OPTION = 64,
+	MAY_TIME_OUT = 128,
 };
 
 enum capture_form { /* Capture in probes/slots.py */

@@ -22,6 +22,9 @@
 #define ARGUMENT_CONTROL 0x12
 #define ADDRESS_SIZE 128 /* sizeof(struct sockaddr_storage) */
 #define CONTROL_SIZE 96
+#define TIME_SIZE 16
+/* FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI and LOCK_PI2, include/uapi/linux/futex.h */
+#define FUTEX_WAITS (1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 13)
 #define MOST_ITEMS (1 << 16)
 #define SET_SIZE 128
 
@@ -107,6 +110,21 @@ static __always_inline void list_sets(struct memory_list *list, const struct cal
 	add_item(list, 1 | code, call->argument[1], bytes, 0);
 	add_item(list, 2 | code, call->argument[2], bytes, 0);
 	add_item(list, 3 | code, call->argument[3], bytes, 0);
+	if (code)
+		add_item(list, 4 | code, call->argument[4], TIME_SIZE, 0);
+}
+
+/* Whether nothing of a call's memory may be read, or there is none in spite of the traits. */
+static __always_inline int hides_memory(const struct call_traits *traits, const struct call *call)
+{
+	if (traits->flags & SETS_OPTION)
+		return call->argument[1] == 279 /* SOL_ALG: ALG_SET_KEY */ ||
+		       (call->argument[1] == 6 /* SOL_TCP */ && call->argument[2] == 33 /* TCP_FASTOPEN_KEY */);
+	if (traits->flags & MAY_TIME_OUT) {
+		u32 operation = call->argument[1] & 127; /* FUTEX_CMD_MASK */
+		return !(1ULL << (operation & 63) & FUTEX_WAITS);
+	}
+	return 0;
 }
 
 /* Adds what one capture of a call stands for, when it begins or when it has returned. */

@@ -139,7 +139,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		result_file = file_number_at(result);
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
 				       .flags = slept ? CALL_SLEPT : 0};
-	if (traits && traits->capture[0].form) {
+	if (traits && traits->capture[0].form && !hides_memory(traits, call)) {
 		u32 zero = 0;
 		pending_calls.update(&zero, &pending);
 		continuations.call(ctx, CALL_MEMORY);
@@ -168,8 +168,10 @@ int call_memory_entry(struct bpf_raw_tracepoint_args *ctx)
 		struct call_traits *traits = call_traits.lookup(&number);
 		if (traits) {
 			list_capture(list, traits, 0, call, 0, 1);
-			continuations.call(ctx, READ_MEMORY);
-			count(LOST_MEMORY);
+			if (list->count) {
+				continuations.call(ctx, READ_MEMORY);
+				count(LOST_MEMORY);
+			}
 		}
 	}
 	describe_files(ctx);

@@ -249,12 +249,14 @@ def test_a_message_is_followed_to_its_name_and_vectors(threads: Threads) -> None
 
 def test_the_sets_of_select_are_read_before_and_after(threads: Threads) -> None:
     read = threads.memory(struct.pack("<Q", 0b101000))
-    threads.enter(701, NUMBERS["select"], 6, read, 0, 0, 0)
+    timeout = threads.memory(struct.pack("<QQ", 1, 5))
+    threads.enter(701, NUMBERS["select"], 6, read, 0, 0, timeout)
     threads.engine.write_bytes(read, struct.pack("<Q", 0b001000))
     threads.leave(701, 1)
     memory = only_memory(seen(threads))
     assert memory[1].data == struct.pack("<Q", 0b001000)
     assert memory[1 | ENTERED].data == struct.pack("<Q", 0b101000)
+    assert memory[4 | ENTERED].data == struct.pack("<QQ", 1, 5)
 
 
 def test_the_path_of_execve_is_read_before_it_replaces_the_memory(threads: Threads) -> None:
@@ -281,6 +283,22 @@ def test_no_more_than_version_and_cipher_of_a_tls_key_is_read(threads: Threads) 
     slots = threads.engine.slots()
     assert b"KEY" not in slots.tobytes()
     assert only_memory(decode_records(slots))[3].data == struct.pack("<HH", 0x0304, 51)
+
+
+@pytest.mark.parametrize(("level", "option"), [(279, 1), (6, 33)])
+def test_options_that_begin_with_a_key_are_not_read(threads: Threads, level: int, option: int) -> None:
+    """ALG_SET_KEY and TCP_FASTOPEN_KEY."""
+    threads.make(701, NUMBERS["setsockopt"], 3, level, option, threads.memory(b"KEYKEYKEY"), 9)
+    slots = threads.engine.slots()
+    assert b"KEY" not in slots.tobytes()
+    assert len(decode_records(slots).operations) == 1
+
+
+@pytest.mark.parametrize(("operation", "read"), [(0, True), (9 | 128, True), (1, False), (1 | 128, False)])
+def test_a_futex_has_a_timeout_only_when_it_waits(threads: Threads, operation: int, read: bool) -> None:
+    """Else the register may hold anything (futex(2))."""
+    threads.make(701, NUMBERS["futex"], 0x1000, operation, 1, threads.memory(b"\1" * 16))
+    assert (len(seen(threads).memory) > 0) == read
 
 
 def test_files_are_those_of_the_moment_the_call_began(threads: Threads) -> None:

@@ -29,6 +29,12 @@ _MAKERS = frozenset(
 """Calls whose new file shares an inode with others of its kind (fs/anon_inodes.c) or may. Not signalfd,
 which may change an old one."""
 
+_SPECIAL = {
+    "fcntl": CallFlag.MAY_DUPLICATE,
+    "setsockopt": CallFlag.SETS_OPTION,
+    "futex": CallFlag.MAY_TIME_OUT,
+}
+
 DESCRIPTORS = (ValueForm.DESCRIPTOR, ValueForm.DIRECTORY)
 """Forms of the arguments whose file is looked up."""
 
@@ -53,8 +59,8 @@ def call_traits(machine: str) -> NDArray[np.void]:
             row[field] = argument
         flags = _RESULT_FLAGS.get(signature.result, CallFlag(0))
         flags |= CallFlag.MOVES_BYTES if name in BYTE_CALLS else CallFlag(0)
-        flags |= CallFlag.MAY_DUPLICATE if name == "fcntl" else CallFlag(0)
-        row["flags"] = flags | (CallFlag.MAKES_FILE if name in _MAKERS else CallFlag(0))
+        flags |= CallFlag.MAKES_FILE if name in _MAKERS else CallFlag(0)
+        row["flags"] = flags | _SPECIAL.get(name, CallFlag(0))
         for place, (argument, reading) in enumerate(_readings(signature)):
             row["capture"][place] = argument, reading.capture | reading.flags, reading.size
     return traits

@@ -5,14 +5,18 @@ What is expected stands with what is done: tests/bpf/socket_lives.py.
 
 from __future__ import annotations
 
+import os
+import re
+import resource
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bpf.processes import Held, Json, Tracer
+from tests.bpf.processes import Held, Json, Process, Tracer, json_lines, wait_for
 from tests.bpf.programs import compiled
 from tests.bpf.socket_lives import SCENARIOS
 from uringtrace.tracer.recording import open_recording
@@ -148,3 +152,73 @@ def test_a_recording_has_the_same_connections(tmp_path: Path) -> None:
     columns = list(report["connections"][0])
     rows = query(path, f"SELECT {', '.join(columns)} FROM connections ORDER BY number")
     assert rows == [list(each.values()) for each in report["connections"]]
+
+
+MANY = 10_000
+
+
+def test_ten_thousand_connections_at_once(tmp_path: Path) -> None:
+    """From their beginning on, and by a tracer that comes when all are open."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < MANY + 200 and os.geteuid() != 0:
+        pytest.skip(f"no {MANY:,} descriptors for one process")
+    script = Path(__file__).with_name("many_connections.py")
+    words = ("stat", "--connections", "--json")
+    with Held([sys.executable, script, "server", str(MANY)], tmp_path / "server") as server:
+        port = json_lines(server.output())[0]["port"]
+        with Tracer(tmp_path / "stat", *words, "-p", str(server.pid)) as tracer:
+            tracer.attached()
+            server.go()
+            with Held(
+                [sys.executable, script, "client", str(port), str(MANY)], tmp_path / "client"
+            ) as client:
+                with Tracer(tmp_path / "later", *words, "-d", "0.1", "-p", str(server.pid)) as later:
+                    listed = later.report()["connections"]
+                client.go()
+                sent = client.said()["sent"]
+            did, report = server.said(), tracer.report()
+    assert did["accepted"] == did["most"] == MANY
+    assert (report["lost"], report["untracked"]) == ({}, 0)
+    assert {(each["remote"], each["began_by"], each["ended_ns"]) for each in listed} == {
+        (remote, "before", None) for remote in sent
+    }
+    moved = {each["remote"]: (each["bytes_in"], each["bytes_out"]) for each in report["connections"]}
+    assert moved == {remote: (size, 2) for remote, size in sent.items()}
+    assert len(report["connections"]) == len(listed) == MANY
+    assert all(each["closed_by"] == "remote" and each["requests"] == 1 for each in report["connections"])
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Iterator[Process]:
+    """A process that reads from a pipe into which nobody writes, and is already at it."""
+    with Process(["cat"], tmp_path / "target", stdin=subprocess.PIPE) as process:
+        status = Path(f"/proc/{process.pid}/stat")
+        wait_for(lambda: "(cat) S" in status.read_text(), "it sleeps in read")
+        yield process
+
+
+def test_a_thread_in_one_call_for_the_whole_capture(blocked: Process, tmp_path: Path) -> None:
+    """Since when is not known: it is at least as long as the capture."""
+    words = ("stat", "--threads", "--json", "-d", "0.3", "-p", str(blocked.pid))
+    with Tracer(tmp_path / "stat", *words) as tracer:
+        report = tracer.report()
+    [thread] = report["threads"]
+    assert (thread["tid"], thread["name"], thread["system_calls"]) == (blocked.pid, "cat", 0)
+    assert (thread["current"]["call"], thread["current"]["since_ns"]) == ("read", None)
+    assert thread["current"]["age_ns"] == pytest.approx(report["duration_s"] * 1e9, abs=1)
+    [operation] = report["operations"]
+    assert (operation["name"], operation["count"], operation["latency"]) == ("read", 0, None)
+
+
+def test_the_log_ends_with_the_call_a_thread_is_still_in(blocked: Process, tmp_path: Path) -> None:
+    words = ("-d", "0.3", "-p", str(blocked.pid))
+    with Tracer(tmp_path / "log", "log", "--json", *words) as tracer:
+        assert tracer.wait() == 0, tracer.notices()
+    start, line, end = json_lines(tracer.output())
+    assert (line["kind"], line["operation"], line["tid"]) == ("unfinished", "read", blocked.pid)
+    assert (line["fd"], line["arguments"]["fd"], line["submitted_ns"], line["result"]) == (0, 0, None, None)
+    assert line["completed_ns"] == end["ended_ns"] > start["started_ns"]
+
+    with Tracer(tmp_path / "text", "log", *words) as tracer:
+        assert tracer.wait() == 0, tracer.notices()
+    [text] = tracer.output().splitlines()
+    assert re.fullmatch(rf"\[pid {blocked.pid} .*\] read\(0.*, <unfinished …> age>\d+\.\d+", text)

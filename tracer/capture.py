@@ -116,7 +116,8 @@ class _Capture:
         elif self._target.follow:
             chosen = Filter.FOLLOW
         else:
-            chosen = Filter.ONE if len(pids) == 1 else Filter.BITS
+            # What a launched process does before its command is not seen: it is chosen at the last moment.
+            chosen = Filter.ONE if len(pids) == 1 and not self._launched else Filter.BITS
         return Settings(
             self._mode,
             chosen,
@@ -131,16 +132,16 @@ class _Capture:
         self._ring_table = program.shared("rings", RING)
         self._event_counters = program.shared("counters", np.dtype("<u8"))
         self._facts = program.ring_buffer("facts")
-        if program.settings.filter in (Filter.BITS, Filter.FOLLOW):
-            # -f follows what is forked from now on; threads share their process's bit.
-            targets = program.shared("targets", np.dtype("<u8"), writable=True)
-            for pid in pids:
-                targets[pid >> 6] |= np.uint64(1 << (pid & 63))
+        if not self._launched:
+            self._choose(pids)
         self._list_rings()
         machine = os.uname().machine
         if program.has_map("call_traits"):
             program.shared("call_traits", CALL_TRAITS, writable=True)[:] = call_traits(machine)
         probes = program.attach()
+        if self._launched:
+            self._launched.call()
+            self._choose(pids)
         self._started = program.shared("started", np.dtype("<u8"), writable=True)
         self._started[0] = 1
         self.ended_ns = time.monotonic_ns()
@@ -156,6 +157,15 @@ class _Capture:
             setup_flag_names=SETUP_FLAG_NAMES,
             probes=probes,
         )
+
+    def _choose(self, pids: tuple[int, ...]) -> None:
+        """From now on the probes see these processes; of a single one and of all they know already."""
+        if self._program.settings.filter not in (Filter.BITS, Filter.FOLLOW):
+            return
+        # -f follows what is forked from now on; threads share their process's bit.
+        targets = self._program.shared("targets", np.dtype("<u8"), writable=True)
+        for pid in pids:
+            targets[pid >> 6] |= np.uint64(1 << (pid & 63))
 
     def stop(self) -> None:
         """End the capture; safe in a signal handler and from another thread."""

@@ -109,7 +109,9 @@ def test_a_number_that_cannot_be_traced_here_may_be_meant_further_in(proc: Path,
     add(12346, 18)
     kernel, zombie = resolve(17, proc), resolve(18, proc)
     assert (kernel.pid, zombie.pid) == (12345, 12346)
-    assert kernel.note.endswith("; 17 (migration/0) is a kernel thread: it has no rings")
+    assert kernel.note.endswith(
+        "; 17 (migration/0) is a kernel thread: it makes no system calls and has no rings"
+    )
     assert zombie.note.endswith("; process 18 has ended and only waits for its parent")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -96,6 +97,42 @@ def test_a_child_killed_while_it_waits_has_that_status() -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
+def current_call(pid: int) -> str:
+    """proc_pid_syscall(5): a number and more, or `running`."""
+    return Path(f"/proc/{pid}/syscall").read_text().split()[0]
+
+
+def test_a_called_child_waits_in_no_system_call(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    launched = Launched(("touch", str(mark)))
+    until(lambda: current_call(launched.pid) != "running")
+    launched.call()
+    assert [current_call(launched.pid) for _ in range(20)] == ["running"] * 20
+    assert not mark.exists()
+    assert finish(launched) == 0
+    assert mark.exists()
+
+
+def test_a_called_child_that_is_abandoned_never_runs(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    launched = Launched(("touch", str(mark)))
+    launched.call()
+    launched.end()
+    assert not Path(f"/proc/{launched.pid}").exists()
+    assert not mark.exists()
+
+
+def test_a_called_child_tires_of_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uringtrace.tracer.launch._PATIENCE", 0.05)
+    mark = tmp_path / "ran"
+    launched = Launched(("touch", str(mark)))
+    launched.call()
+    until(launched.ended)
+    with pytest.raises(TargetError, match=f"cannot start touch: {os.strerror(errno.ETIMEDOUT)}"):
+        launched.release()
+    assert not mark.exists()
+
+
 def test_a_running_command_is_ended_with_sigterm() -> None:
     launched = Launched(("sleep", "600"))
     launched.release()
@@ -166,13 +203,19 @@ def test_launching_leaves_us_no_descriptor() -> None:
     assert len(descriptors()) == before
 
 
-def test_when_we_die_first_the_command_never_runs(tmp_path: Path, repository: Path) -> None:
+@pytest.mark.parametrize("called", [False, True])
+def test_when_we_die_first_the_command_never_runs(tmp_path: Path, repository: Path, called: bool) -> None:
     mark = tmp_path / "ran"
     script = textwrap.dedent(
         f"""
         import os
         from uringtrace.tracer.launch import Launched
-        print(Launched(("touch", {str(mark)!r})).pid, flush=True)
+        from uringtrace.tracer import launch
+        launch._PATIENCE = 0.5
+        launched = Launched(("touch", {str(mark)!r}))
+        print(launched.pid, flush=True)
+        if {called}:
+            launched.call()
         os.kill(os.getpid(), 9)
         """
     )

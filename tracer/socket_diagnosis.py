@@ -46,8 +46,8 @@ _TIME_WAIT, _LISTEN, _SYN_RECEIVED = 6, 10, 3
 _STATES = ((1 << 12) - 2) & ~(1 << _TIME_WAIT | 1 << _LISTEN | 1 << _SYN_RECEIVED)
 """States in which a socket has a process and may have an upper layer (net/tcp_states.h)."""
 
-_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
-_CIPHERS = {
+TLS_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
+TLS_CIPHERS = {
     51: "AES-GCM-128",
     52: "AES-GCM-256",
     53: "AES-CCM-128",
@@ -162,8 +162,8 @@ def parse_upper_layer(attributes: bytes) -> UpperLayer | None:
     tls = dict(_attributes(fields.get(_INET_ULP_INFO_TLS, b"")))
     return UpperLayer(
         name,
-        version=_named(_VERSIONS, tls.get(_TLS_INFO_VERSION)),
-        cipher=_named(_CIPHERS, tls.get(_TLS_INFO_CIPHER)),
+        version=_named(TLS_VERSIONS, tls.get(_TLS_INFO_VERSION)),
+        cipher=_named(TLS_CIPHERS, tls.get(_TLS_INFO_CIPHER)),
         transmit=_named(_CONFIGURATIONS, tls.get(_TLS_INFO_TXCONF)),
         receive=_named(_CONFIGURATIONS, tls.get(_TLS_INFO_RXCONF)),
     )

@@ -7,8 +7,7 @@ call succeeded is in the records; what the socket is by then, the kernel is aske
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,8 +26,6 @@ _LOW = np.uint64(0xFFFFFFFF)
 _HIGH = np.uint64(32)
 
 _NAME_ONLY = UpperLayer("tls")
-_SHARE = 0.1
-"""Of the time, at most, that goes into asking: an answer takes 10 µs for each socket of the host."""
 
 
 class Ask(Protocol):
@@ -40,62 +37,47 @@ class Ask(Protocol):
 class UpperLayerWatch:
     """Asks for the upper layers of sockets once any was set; keeps only the last answer."""
 
-    def __init__(
-        self,
-        operation_names: Mapping[int, str],
-        ask: Ask = upper_layers,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, operation_names: Mapping[int, str], ask: Ask = upper_layers) -> None:
         opcodes = {name: opcode for opcode, name in operation_names.items()}
         self._setsockopt = opcodes.get("setsockopt", -1)
         self._command = opcodes.get("URING_CMD", -1)
         self._ask = ask
-        self._clock = clock
-        self._not_before = clock()
         self._answer: Mapping[int, UpperLayer] = {}
-        self._changed: dict[int, OpenSocket] = {}
 
     def refresh(self, records: Records, files: Mapping[int, File]) -> tuple[OpenSocket, ...]:
         """The sockets whose upper layer `records` changed, as they are now: one entry each.
 
-        A socket that is closed by now is told as the last answer had it, or by its name alone
-        where an option of TLS itself was set. `fd` is -1 for a direct descriptor. Where the
-        kernel has much to answer, some are told by a later call.
+        A socket that is closed by now is told as the last answer had it, without what may have
+        changed since; or by its name alone where an option of TLS itself was set. `fd` is -1
+        for a direct descriptor.
         """
-        self._note(records.operations, files)
-        return self.finish() if self._clock() >= self._not_before else ()
-
-    def finish(self) -> tuple[OpenSocket, ...]:
-        """Those that `refresh` has put off."""
-        if not self._changed:
+        changed = self._changed(records.operations, files)
+        if not changed:
             return ()
-        changed, self._changed = self._changed, {}
-        began = self._clock()
         before, self._answer = self._answer, self._ask(pids={entry.tgid for entry in changed.values()})
-        ended = self._clock()
-        self._not_before = ended + (ended - began) * (1 - _SHARE) / _SHARE
-        known = (
-            replace(entry, upper_layer=self._answer.get(inode) or before.get(inode) or entry.upper_layer)
-            for inode, entry in changed.items()
-        )
-        return tuple(entry for entry in known if entry.upper_layer is not None)
+        told = []
+        for inode, entry in changed.items():
+            layer = self._answer.get(inode) or _outdated(before.get(inode)) or entry.upper_layer
+            if layer is not None:
+                told.append(replace(entry, upper_layer=layer))
+        return tuple(told)
 
-    def _note(self, batch: Batch, files: Mapping[int, File]) -> None:
-        """Keep the sockets that are to be asked for; `upper_layer` is what is certain already."""
+    def _changed(self, batch: Batch, files: Mapping[int, File]) -> dict[int, OpenSocket]:
+        """By inode, the sockets to ask for; `upper_layer` is what is certain without asking."""
         ulp, tls = self._changes(batch)
         changes = ulp | tls
-        if not changes.any():
-            return
+        found: dict[int, OpenSocket] = {}
         # Of a SILENT operation it is not known whether it succeeded.
         certain = tls & (batch["kind"] == Kind.COMPLETION)
         for row, is_tls in zip(batch[changes], certain[changes].tolist(), strict=True):
             file = files.get(int(row["file"]))
             if file is None or file.socket is None:
                 continue
-            before = self._changed.get(file.inode)
+            before = found.get(file.inode)
             layer = _NAME_ONLY if is_tls else before.upper_layer if before else None
             fd = -1 if row["sqe_flags"] & SQE_FIXED_FILE else int(row["fd"])
-            self._changed[file.inode] = OpenSocket(int(row["tgid"]), fd, file.inode, file.socket, layer)
+            found[file.inode] = OpenSocket(int(row["tgid"]), fd, file.inode, file.socket, layer)
+        return found
 
     def _changes(self, batch: Batch) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Rows that set TCP_ULP, and rows that set an option of TLS; both of shape (n,)."""
@@ -115,3 +97,11 @@ class UpperLayerWatch:
         ulp[candidates] = done & (level == _SOL_TCP) & (option == _TCP_ULP)
         tls[candidates] = done & (level == _SOL_TLS)
         return ulp, tls
+
+
+def _outdated(layer: UpperLayer | None) -> UpperLayer | None:
+    """What still holds of an answer after an option was set: a direction may have got its keys."""
+    if layer is None:
+        return None
+    transmit, receive = (None if way == "none" else way for way in (layer.transmit, layer.receive))
+    return replace(layer, transmit=transmit, receive=receive)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import ALL_NAMES, call, row, rows
 from uringtrace.tracer.record import SQE_FIXED_FILE, Batch, Kind
-from uringtrace.tracer.records import empty_records, only_operations
+from uringtrace.tracer.records import only_operations
 from uringtrace.tracer.source import File, OpenSocket, Socket, UpperLayer
 from uringtrace.tracer.upper_layer_watch import UpperLayerWatch
 
@@ -108,31 +108,6 @@ def test_one_question_for_all_sockets_and_processes_of_a_drain() -> None:
     assert kernel.asked == [{11, 12}]
 
 
-def test_asking_takes_a_tenth_of_the_time_at_most_and_nothing_is_forgotten() -> None:
-    """A clock on which an answer takes a second: the next one is due nine seconds later."""
-    now = 100.0
-    asked = []
-
-    def slow(*, pids: Collection[int]) -> Mapping[int, UpperLayer]:
-        nonlocal now
-        now += 1
-        asked.append(now)
-        return {500: SOFTWARE, 501: SOFTWARE}
-
-    watch = UpperLayerWatch(ALL_NAMES, slow, lambda: now)
-    first, second = (only_operations(setsockopt(TLS, TLS_TX, file=file)) for file in (1, 2))
-    assert [entry.inode for entry in watch.refresh(first, FILES)] == [500]
-    assert watch.refresh(second, FILES) == ()
-    now += 8.9
-    assert watch.refresh(empty_records(), FILES) == ()
-    now += 0.2
-    assert [entry.inode for entry in watch.refresh(empty_records(), FILES)] == [501]
-    assert watch.refresh(first, FILES) == ()
-    assert [entry.inode for entry in watch.finish()] == [500]
-    assert watch.finish() == ()
-    assert len(asked) == 3
-
-
 def test_what_is_no_known_socket_is_left_out() -> None:
     kernel = Kernel({4: SOFTWARE})
     assert refresh(kernel, setsockopt(TLS, TLS_TX, file=3), setsockopt(TLS, TLS_TX, file=99)) == ()
@@ -147,12 +122,21 @@ def test_a_socket_that_closed_at_once_is_told_by_name_where_that_is_certain() ->
 
 def test_a_socket_that_closed_after_an_answer_keeps_it() -> None:
     kernel = Kernel({500: SOFTWARE})
-    watch = UpperLayerWatch(ALL_NAMES, kernel, lambda: 0)
+    watch = UpperLayerWatch(ALL_NAMES, kernel)
     change = only_operations(setsockopt(TLS, TLS_RX))
     watch.refresh(change, FILES)
     kernel.sockets = {}
     (entry,) = watch.refresh(change, FILES)
     assert entry.upper_layer == SOFTWARE
+
+
+def test_a_direction_that_was_set_after_the_last_answer_is_not_told_as_none() -> None:
+    kernel = Kernel({500: UpperLayer("tls", "1.3", "AES-GCM-128", "software", "none")})
+    watch = UpperLayerWatch(ALL_NAMES, kernel)
+    watch.refresh(only_operations(setsockopt(TLS, TLS_TX)), FILES)
+    kernel.sockets = {}
+    (entry,) = watch.refresh(only_operations(setsockopt(TLS, TLS_RX)), FILES)
+    assert entry.upper_layer == UpperLayer("tls", "1.3", "AES-GCM-128", "software", None)
 
 
 def test_other_architectures_and_kernels_without_the_names_ask_nothing() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SOL_TLS = 282
+_SOL_TLS = 282
 TLS_TX, TLS_RX = 1, 2
 _TCP_ULP = 31
 _VERSIONS = {"1.2": 0x303, "1.3": 0x304}
@@ -23,6 +23,10 @@ _CIPHERS = {
     "ARIA-GCM-256": (58, 52),
 }
 """Name → code, and bytes of vector, key, salt and sequence (struct tls12_crypto_info_*)."""
+
+
+Setsockopt = Callable[[int, int, bytes], None]
+"""Level, option, value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,14 @@ def connect(family: socket.AddressFamily = socket.AF_INET) -> tuple[socket.socke
         return client, server.accept()[0]
 
 
-def start_tls(end: socket.socket, secret: Secret, ways: Sequence[int] = (TLS_TX, TLS_RX)) -> None:
-    """Raises OSError where this kernel has no kTLS, or not with this cipher."""
-    end.setsockopt(socket.IPPROTO_TCP, _TCP_ULP, b"tls")
-    for way in ways:
-        end.setsockopt(SOL_TLS, way, secret.option)
+def start_tls(
+    end: socket.socket, secrets: Mapping[int, Secret], setsockopt: Setsockopt | None = None
+) -> None:
+    """Set the upper layer, then each direction; through `setsockopt`, without it by the system call.
+
+    Raises OSError where this kernel has no kTLS, or not with this cipher.
+    """
+    setsockopt = setsockopt or end.setsockopt
+    setsockopt(socket.IPPROTO_TCP, _TCP_ULP, b"tls")
+    for way, secret in secrets.items():
+        setsockopt(_SOL_TLS, way, secret.option)

@@ -39,7 +39,7 @@ def main() -> None:
         secret = make_secret(version, cipher)
         case = {"version": version, "cipher": cipher, "ways": ways, "family": family.name}
         try:
-            start_tls(end, secret, ways)
+            start_tls(end, dict.fromkeys(ways, secret))
         except OSError as error:
             told.append({**case, "refused": errno.errorcode[error.errno or 0]})
             continue

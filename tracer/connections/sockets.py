@@ -80,15 +80,14 @@ class Sockets:
 
     def meet(self, numbers: NDArray[np.uint32], files: Mapping[int, File]) -> None:
         """Learn unseen file numbers in the order in which they appeared; repetitions are no harm."""
-        top = int(numbers.max())
+        unique, first = np.unique(numbers, return_index=True)
+        # A number that no fact explains may be anything in a damaged recording: no table grows for it.
+        known = {number: files[number] for number in unique[np.argsort(first)].tolist() if number in files}
+        top = max(known, default=0)
         if top >= len(self._slot_of_file):
             more = max(top + 1, 2 * len(self._slot_of_file)) - len(self._slot_of_file)
             self._slot_of_file = np.concatenate([self._slot_of_file, np.full(more, _UNSEEN, np.int32)])
-        unique, first = np.unique(numbers, return_index=True)
-        for number in unique[np.argsort(first)].tolist():
-            file = files.get(number)
-            if file is None:
-                continue
+        for number, file in known.items():
             if file.socket is None:
                 self._slot_of_file[number] = _NO_SOCKET
             else:

@@ -7,7 +7,7 @@ by its moment; of one moment socket events come first, then operations in their 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from uringtrace.tracer.connections.descriptors import Descriptor, Descriptors
 from uringtrace.tracer.connections.request_times import ASKS, SERVES
 from uringtrace.tracer.connections.socket_address import address_text
 from uringtrace.tracer.connections.sockets import Sockets
+from uringtrace.tracer.connections.turned import Turned, turned
 from uringtrace.tracer.connections.turning_points import GOES_ON, SOL_TLS, Turn, TurningPoints
 from uringtrace.tracer.connections.upper_layers import after_option
-from uringtrace.tracer.record import FIRST_CALL, SQE_FIXED_FILE, Batch, Kind
+from uringtrace.tracer.record import Batch, Kind
 from uringtrace.tracer.records import Memory, Records, SocketEventKind
 
 _STOPS_SENDING = (1, 2)
@@ -34,13 +35,12 @@ _EVENT, _OPERATION, _USE = 0, 1, 2
 class History:
     """Applies turning points to the sockets of a capture."""
 
-    def __init__(self, sockets: Sockets, turns: TurningPoints, names: Mapping[int, str]) -> None:
+    def __init__(self, sockets: Sockets, turns: TurningPoints) -> None:
         self._sockets = sockets
         self._turns = turns
-        self._names = names
         self._descriptors = Descriptors()
         self._memory: dict[tuple[int, int, int], bytes] = {}
-        self._waiting: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._waiting: list[tuple[int, int, int, int, Callable[..., None], tuple[Any, ...]]] = []
         self.states_seen = False
         """A change of a TCP state was observed."""
 
@@ -53,21 +53,14 @@ class History:
         if not wanted.any():
             return
         chosen = records.select(wanted)
+        operations = turned(chosen.operations, np.arange(len(chosen.operations)))
+        connects = self._turns.connects(chosen.operations).tolist()
         for row, memory in chosen.memory_by_row().items():
-            operation = chosen.operations[row]
-            value = self._value(memory, chosen.operations[row : row + 1])
-            if value:
-                self._memory[_identity(operation)] = value
-
-    def _value(self, memory: dict[int, Memory], row: Batch) -> bytes:
-        if self._turns.connects(row)[0]:
-            return memory[_ADDRESS_ARGUMENT].data if _ADDRESS_ARGUMENT in memory else b""
-        found = memory.get(_VALUE_ARGUMENT) or memory.get(_COMMAND_ARGUMENT)
-        if found is None:
-            return b""
-        level, _ = self._turns.level_and_option(row)
-        # What follows version and cipher are keys.
-        return found.data[:_TLS_INFO_BYTES] if level[0] == SOL_TLS else found.data
+            found = memory.get(_ADDRESS_ARGUMENT) if connects[row] else _value(memory)
+            if found is not None:
+                # What follows version and cipher are keys.
+                keys = not connects[row] and operations[row].option[0] == SOL_TLS
+                self._memory[operations[row].identity] = found.data[:_TLS_INFO_BYTES] if keys else found.data
 
     def use(self, slot: int, descriptor: Descriptor, ns: int) -> None:
         """The descriptor stands for this socket: so it is not closed, and any other of that number is."""
@@ -86,124 +79,114 @@ class History:
         second_slot: NDArray[np.int64],
         result_slot: NDArray[np.int64],
     ) -> None:
-        for index, kind in zip(row.tolist(), turn.tolist(), strict=True):
-            operation = batch[index]
-            slots = int(slot[index]), int(second_slot[index]), int(result_slot[index])
-            work = partial(self._apply, Turn(kind), operation, batch[index : index + 1], *slots)
-            self._waiting.append((int(operation["completed_ns"]), _OPERATION, index, work))
+        work = zip(
+            turned(batch, row),
+            turn.tolist(),
+            slot[row].tolist(),
+            second_slot[row].tolist(),
+            result_slot[row].tolist(),
+            strict=True,
+        )
+        for index, (operation, *rest) in zip(row.tolist(), work, strict=True):
+            self._wait(operation.completed_ns, _OPERATION, index, self._apply, operation, *rest)
 
     def events(self, events: NDArray[np.void], slot: NDArray[np.int64]) -> None:
-        for index in np.flatnonzero((events["kind"] == SocketEventKind.STATE) & (slot >= 0)).tolist():
-            ns, _, _, before, after = events[index].tolist()
+        chosen = np.flatnonzero((events["kind"] == SocketEventKind.STATE) & (slot >= 0))
+        rows = zip(
+            chosen.tolist(),
+            slot[chosen].tolist(),
+            *(events[name][chosen].tolist() for name in ("ns", "before", "after")),
+            strict=True,
+        )
+        for index, owner, ns, before, after in rows:
             self.states_seen = True
-            life = self._sockets.all[int(slot[index])].life
-            self._waiting.append((ns, _EVENT, index, partial(life.change, before, after, ns)))
+            self._wait(ns, _EVENT, index, self._sockets.all[owner].life.change, before, after, ns)
 
     def use_all(self, batch: Batch, rows: NDArray[np.intp], slots: NDArray[np.int64]) -> None:
-        for index, slot in zip(rows.tolist(), slots.tolist(), strict=True):
-            operation = batch[index]
-            ns = int(operation["completed_ns"])
-            work = partial(self.use, slot, _used(operation), ns)
-            self._waiting.append((ns, _USE, index, work))
+        for index, operation, slot in zip(rows.tolist(), turned(batch, rows), slots.tolist(), strict=True):
+            ns = operation.completed_ns
+            self._wait(ns, _USE, index, self.use, slot, operation.used, ns)
 
     def end_of_stream(self, ns: NDArray[np.uint64], slot: NDArray[np.int64]) -> None:
         """Reads that told the end, in the order of time."""
-        for index in np.unique(slot, return_index=True)[1].tolist():
-            life, when = self._sockets.all[int(slot[index])].life, int(ns[index])
-            self._waiting.append((when, _USE, index, partial(life.end_stream, when)))
+        first = np.unique(slot, return_index=True)[1]
+        for index, owner, when in zip(first.tolist(), slot[first].tolist(), ns[first].tolist(), strict=True):
+            self._wait(when, _USE, index, self._sockets.all[owner].life.end_stream, when)
 
     def failures(self, batch: Batch, rows: NDArray[np.intp], slot: NDArray[np.int64]) -> None:
         """`rows` failed, in the order of time."""
         lost = rows[np.isin(-batch["result"][rows], _TELLS_OF_A_LOST_PEER)]
-        for index in lost[np.unique(slot[lost], return_index=True)[1]].tolist():
-            life, when = self._sockets.all[int(slot[index])].life, int(batch[index]["completed_ns"])
-            work = partial(life.lose_peer, when, -int(batch[index]["result"]))
-            self._waiting.append((when, _USE, index, work))
+        first = lost[np.unique(slot[lost], return_index=True)[1]]
+        for index, owner, operation in zip(
+            first.tolist(), slot[first].tolist(), turned(batch, first), strict=True
+        ):
+            life, when = self._sockets.all[owner].life, operation.completed_ns
+            self._wait(when, _USE, index, life.lose_peer, when, -operation.result)
+
+    def _wait(self, ns: int, rank: int, index: int, work: Callable[..., None], *arguments: Any) -> None:
+        # The count keeps the comparison from the work itself.
+        self._waiting.append((ns, rank, index, len(self._waiting), work, arguments))
 
     def settle(self) -> None:
         """Apply what was collected."""
-        for _, _, _, work in sorted(self._waiting, key=lambda entry: entry[:3]):
-            work()
+        self._waiting.sort()
+        for *_, work, arguments in self._waiting:
+            work(*arguments)
         self._waiting.clear()
 
-    def _apply(
-        self, turn: Turn, operation: np.void, row: Batch, slot: int, second_slot: int, result_slot: int
-    ) -> None:
-        tgid, ns, result = (int(operation[name]) for name in ("tgid", "completed_ns", "result"))
-        if turn is Turn.ACCEPT:
+    def _apply(self, operation: Turned, turn: int, slot: int, second_slot: int, result_slot: int) -> None:
+        tgid, ns = operation.tgid, operation.completed_ns
+        if turn == Turn.ACCEPT:
             self._accept(operation, slot, result_slot)
         elif turn in (Turn.CONNECT, Turn.SEND):
-            self._connect(operation, slot, by_sending=turn is Turn.SEND)
-        elif turn is Turn.CLOSE:
-            self._drop(self._descriptors.remove(_closed(operation)), ns)
-        elif turn is Turn.SHUTDOWN:
-            how = int(operation["arg1"] if operation["opcode"] >= FIRST_CALL else operation["len"])
-            if how in _STOPS_SENDING:
-                begun = int(operation["submitted_ns"])
-                self._sockets.all[slot].life.shutdowns.append((begun, ns))
+            self._connect(operation, slot, by_sending=turn == Turn.SEND)
+        elif turn == Turn.CLOSE:
+            self._drop(self._descriptors.remove(operation.closed), ns)
+        elif turn == Turn.SHUTDOWN:
+            if operation.how in _STOPS_SENDING:
+                self._sockets.all[slot].life.shutdowns.append((operation.submitted_ns, ns))
         elif turn in (Turn.OPTION, Turn.COMMAND) and slot >= 0:
             tracked = self._sockets.all[slot]
-            level, option = (int(part[0]) for part in self._turns.level_and_option(row))
-            value = self._memory.pop(_identity(operation), b"")
-            tracked.shown_layer = after_option(tracked.shown_layer, level, option, value)
-        elif turn is Turn.EXIT:
+            value = self._memory.pop(operation.identity, b"")
+            tracked.shown_layer = after_option(tracked.shown_layer, *operation.option, value)
+        elif turn == Turn.EXIT:
             for emptied in self._descriptors.remove_process(tgid):
                 self._drop(emptied, ns)
-        elif turn is Turn.CLOSE_RANGE:
-            first, last = int(operation["arg0"]), int(operation["arg1"]) & 0xFFFF_FFFF
-            for emptied in self._descriptors.remove_range(tgid, first, last):
+        elif turn == Turn.CLOSE_RANGE:
+            for emptied in self._descriptors.remove_range(tgid, operation.arg0, operation.arg1 & 0xFFFF_FFFF):
                 self._drop(emptied, ns)
-        elif turn is Turn.REPLACE and second_slot >= 0 and second_slot != result_slot:
-            self._drop(self._descriptors.remove(Descriptor(tgid, result)), ns)
-        if result_slot >= 0 and turn is not Turn.ACCEPT:
-            self.use(result_slot, Descriptor(tgid, result), ns)
+        elif turn == Turn.REPLACE and second_slot >= 0 and second_slot != result_slot:
+            self._drop(self._descriptors.remove(Descriptor(tgid, operation.result)), ns)
+        if result_slot >= 0 and turn != Turn.ACCEPT:
+            self.use(result_slot, Descriptor(tgid, operation.result), ns)
 
-    def _accept(self, operation: np.void, slot: int, result_slot: int) -> None:
+    def _accept(self, operation: Turned, slot: int, result_slot: int) -> None:
         tracked = self._sockets.all[result_slot]
-        tgid, result = int(operation["tgid"]), int(operation["result"])
-        tracked.life.begin(ACCEPT, int(operation["completed_ns"]))
+        tracked.life.begin(ACCEPT, operation.completed_ns)
         tracked.listener = self._sockets.all[slot].address.local if slot >= 0 else None
         self._sockets.set_role(tracked, SERVES)
         self._sockets.is_connection(tracked)
-        place = int(operation["file_index"]) if operation["opcode"] < FIRST_CALL else 0
-        # With a place of its own choice the program gets 0, else the place the kernel chose.
-        direct_fd = place - 1 if place and place != 0xFFFF_FFFF else result
-        descriptor = Descriptor(tgid, direct_fd if place else result, bool(place))
-        self.use(result_slot, descriptor, int(operation["completed_ns"]))
+        self.use(result_slot, operation.accepted, operation.completed_ns)
 
-    def _connect(self, operation: np.void, slot: int, *, by_sending: bool) -> None:
+    def _connect(self, operation: Turned, slot: int, *, by_sending: bool) -> None:
         tracked = self._sockets.all[slot]
-        begun = int(operation["submitted_ns"]) or int(operation["completed_ns"])
+        begun = operation.submitted_ns or operation.completed_ns
         self._sockets.set_role(tracked, ASKS)
         self._sockets.is_connection(tracked)
-        address = address_text(self._memory.pop(_identity(operation), b""))
+        address = address_text(self._memory.pop(operation.identity, b""))
         tracked.remote_asked = address or tracked.remote_asked
-        result = 0 if by_sending or operation["kind"] != Kind.COMPLETION else int(operation["result"])
+        result = 0 if by_sending or operation.kind != Kind.COMPLETION else operation.result
         if -result in GOES_ON:
             tracked.life.begin(CONNECT, begun)
         else:
-            tracked.life.fail(begun, int(operation["completed_ns"]))
-        self.use(slot, _used(operation), int(operation["completed_ns"]))
+            tracked.life.fail(begun, operation.completed_ns)
+        self.use(slot, operation.used, operation.completed_ns)
 
     def _drop(self, slot: int | None, ns: int) -> None:
         if slot is not None:
             self._sockets.all[slot].life.dropped_ns = ns
 
 
-def _identity(operation: np.void) -> tuple[int, int, int]:
-    return int(operation["tid"]), int(operation["submitted_ns"]), int(operation["completed_ns"])
-
-
-def _used(operation: np.void) -> Descriptor:
-    """The operation's first descriptor."""
-    direct = operation["opcode"] < FIRST_CALL and bool(operation["sqe_flags"] & SQE_FIXED_FILE)
-    return Descriptor(int(operation["tgid"]), int(operation["fd"]), direct)
-
-
-def _closed(operation: np.void) -> Descriptor:
-    """The descriptor that close, or CLOSE, closes."""
-    tgid, fd = int(operation["tgid"]), int(operation["fd"])
-    if operation["opcode"] >= FIRST_CALL:
-        return Descriptor(tgid, int(operation["arg0"]) & 0xFFFF_FFFF)
-    place = int(operation["file_index"])
-    return Descriptor(tgid, place - 1, True) if place else Descriptor(tgid, fd)
+def _value(memory: Mapping[int, Memory]) -> Memory | None:
+    """What was captured of a socket option's value, through either interface."""
+    return memory.get(_VALUE_ARGUMENT) or memory.get(_COMMAND_ARGUMENT)

@@ -39,6 +39,9 @@ def connection_of(socket: TrackedSocket, numbers: Numbers) -> Connection:
     ended_ns, closed_by = life.ending(states_seen=states_seen)
     began_ns = life.began_ns or None
     last_in, last_out = traffic["last_in_ns"] or None, traffic["last_out_ns"] or None
+    if ended_ns is not None:
+        # When both sides have said farewell TCP is done, but what it received can still be read.
+        ended_ns = max(ended_ns, last_in or 0)
     has_role = socket.role != NO_ROLE
     answered, finished = has_role and times["requests"] > 0, has_role and times["finished"] > 0
     layer = combined(socket.shown_layer, socket.upper_layer)

@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 from uringtrace.tracer.record import OPERATION, Batch
 from uringtrace.tracer.records import SOCKET_EVENT
 
+_NAMES = """
+completed_ns submitted_ns result addr off arg0 arg1 arg2 arg3 arg4 tgid tid fd file second_file
+result_file len op_flags cqe_flags file_index opcode ioprio kind sqe_flags has_arguments
+"""
+KEPT = np.dtype([(name, OPERATION[name]) for name in _NAMES.split()])
+"""Of record.OPERATION what connections are made of: rows are copied several times."""
+
 SLACK_NS = 20_000_000
 """No record is expected later than this after a newer one: one drain of the ring buffer."""
 STRIDE_NS = 50_000_000
@@ -26,6 +33,7 @@ class Stretch:
     """Consecutive time; both arrays ascend by `completed_ns` and `ns`."""
 
     operations: Batch
+    """dtype KEPT"""
     events: NDArray[np.void]
     """dtype SOCKET_EVENT"""
 
@@ -39,10 +47,15 @@ class TimeOrder:
         self._oldest = 0
         self._newest = 0
 
-    def add(self, operations: Batch, events: NDArray[np.void], newest_ns: int) -> Stretch | None:
-        """Take records; `newest_ns` is their latest time, 0 for none. Returns what is certain, if enough."""
+    def add(
+        self, operations: Batch, chosen: NDArray[np.bool_], events: NDArray[np.void], newest_ns: int
+    ) -> Stretch | None:
+        """Take the `chosen` operations (shape (n,)) and events; returns what is certain, if enough.
+
+        `newest_ns` is the latest time of all that came, chosen or not; 0 for none.
+        """
         for held, new, name in (
-            (self._operations, operations, "completed_ns"),
+            (self._operations, _kept(operations, chosen), "completed_ns"),
             (self._events, events, "ns"),
         ):
             if len(new):
@@ -59,7 +72,7 @@ class TimeOrder:
         return self._take(2**63 - 1)
 
     def _take(self, until_ns: int) -> Stretch:
-        operations, later = _sorted_until(self._operations, OPERATION, "completed_ns", until_ns)
+        operations, later = _sorted_until(self._operations, KEPT, "completed_ns", until_ns)
         events, later_events = _sorted_until(self._events, SOCKET_EVENT, "ns", until_ns)
         self._operations = [later] if len(later) else []
         self._events = [later_events] if len(later_events) else []
@@ -68,6 +81,14 @@ class TimeOrder:
         ]
         self._oldest = min(starts, default=0)
         return Stretch(operations, events)
+
+
+def _kept(operations: Batch, chosen: NDArray[np.bool_]) -> Batch:
+    rows = np.empty(int(chosen.sum()), KEPT)
+    every = len(rows) == len(operations)
+    for name in KEPT.names or ():
+        rows[name] = operations[name] if every else operations[name][chosen]
+    return rows
 
 
 def _sorted_until(

@@ -43,7 +43,7 @@ class ConnectionTracker:
         self._sockets = Sockets()
         self._traffic = Traffic()
         self._requests = RequestTimer()
-        self._history = History(self._sockets, self._turns, names)
+        self._history = History(self._sockets, self._turns)
         self._files: Mapping[int, File] = {}
         self._open_sockets: Sequence[OpenSocket] = ()
         self._descriptor = np.full(64, _NO_KEY)
@@ -67,9 +67,8 @@ class ConnectionTracker:
         known = self._sockets.irrelevant
         relevant = ~(known(batch["file"]) & known(batch["second_file"]) & known(batch["result_file"]))
         relevant |= self._turns.without_file(batch)
-        chosen = batch[relevant]
         self._history.keep_memory(records, relevant)
-        stretch = self._order.add(chosen, events[~known(events["file"])], newest)
+        stretch = self._order.add(batch, relevant, events[~known(events["file"])], newest)
         if stretch is not None:
             self._settle(stretch)
 

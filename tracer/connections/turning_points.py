@@ -70,11 +70,8 @@ class TurningPoints:
 
     def __init__(self, operation_names: Mapping[int, str]) -> None:
         self._turn = np.zeros(OPCODES, np.uint8)
-        self._is_setsockopt = -1
         for opcode, name in operation_names.items():
             self._turn[opcode] = _TURNS.get(name, Turn.NONE)
-            if name == "setsockopt":
-                self._is_setsockopt = opcode
 
     def without_file(self, batch: Batch) -> NDArray[np.bool_]:
         """Rows that matter although they name no file: the end of a process, CLOSE, close_range."""
@@ -121,20 +118,15 @@ class TurningPoints:
         mask: NDArray[np.bool_] = self._turn[batch["opcode"]] == Turn.CONNECT
         return mask
 
-    def level_and_option(self, batch: Batch) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Of rows that set a socket's option, through either interface; shape (n,)."""
-        # struct io_uring_sqe: level and optname share their place with addr.
-        call = batch["opcode"] == self._is_setsockopt
-        level = np.where(call, batch["arg1"], batch["addr"]) & _LOW
-        option = np.where(call, batch["arg2"], batch["addr"] >> _HIGH) & _LOW
-        return level, option
-
     def _options(self, batch: Batch, turn: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         ulp, tls = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
         command = (turn == Turn.COMMAND) & (batch["off"] & _LOW == _SOCKET_URING_OP_SETSOCKOPT)
         sets = np.flatnonzero((turn == Turn.OPTION) | command)
         if len(sets):
-            level, option = self.level_and_option(batch[sets])
+            # struct io_uring_sqe: level and optname share their place with addr.
+            rows, call = batch[sets], turn[sets] == Turn.OPTION
+            level = np.where(call, rows["arg1"], rows["addr"]) & _LOW
+            option = np.where(call, rows["arg2"], rows["addr"] >> _HIGH) & _LOW
             ulp[sets] = (level == SOL_TCP) & (option == TCP_ULP)
             tls[sets] = level == SOL_TLS
         return ulp, tls

@@ -27,6 +27,8 @@ struct file_fact {
 	char path[PATH_SIZE + NAME_SIZE]; /* names from the leaf to the root, each ended by NUL */
 };
 
+#define SOCKET_FACT_SIZE (__builtin_offsetof(struct file_fact, path) + 112)
+
 struct socket_identity {
 	u32 remote, local;
 	u16 remote_port, local_port, family;
@@ -302,7 +304,9 @@ int describe_file(struct bpf_raw_tracepoint_args *ctx)
 		socket_addresses(fact, new->sock);
 	else
 		file_path(fact, new->file);
-	if (facts.ringbuf_output(fact, sizeof(*fact), BPF_RB_NO_WAKEUP))
+	/* Sockets come in thousands: of the room for a path only a unix address is sent. */
+	if (new->sock ? facts.ringbuf_output(fact, SOCKET_FACT_SIZE, BPF_RB_NO_WAKEUP) :
+			facts.ringbuf_output(fact, sizeof(*fact), BPF_RB_NO_WAKEUP))
 		count(LOST_FACTS);
 	if (place)
 		continuations.call(ctx, DESCRIBE_FILE);

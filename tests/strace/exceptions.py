@@ -42,7 +42,6 @@ NOT_DECODED: Mapping[Place, str] = {
     ("sendmmsg", 1): _MANY,
     ("recvmmsg", 1): _MANY,
     ("recvmsg", 1): "the message of a call that failed is not read",
-    ("select", 4): "the three sets and the time are more than one call's memory holds",
     ("pselect6", 5): "a signal mask behind two pointers",
     ("rt_sigaction", 1): _SIGNALS,
     ("sigaltstack", 1): _SIGNALS,

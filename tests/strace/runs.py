@@ -98,7 +98,7 @@ class Runs:
         ]
         notices = self._run(command, program, client)
         assert "lost 0, untracked 0" in notices, notices
-        return from_execve(parse_log(output.read_text()))
+        return parse_log(output.read_text())
 
     def record(self, program: Path, *arguments: str) -> Path:
         """`uringtrace record -f` on the program; the recording."""
@@ -116,18 +116,6 @@ class Runs:
             code = tracer.wait()
             assert code == 0, f"{command} exited {code}:\n{tracer.notices()}\n{tracer.output()}"
             return tracer.notices()
-
-
-def from_execve(calls: tuple[StraceCall, ...]) -> tuple[StraceCall, ...]:
-    """Without what the child does that waits for the probes to be attached before it executes the program.
-
-    strace holds that child back by other means. Where a filter leaves execve out, it is the
-    `read` on which the child waited.
-    """
-    names = [call.name for call in calls]
-    if "execve" in names:
-        return calls[names.index("execve") :]
-    return calls[1:] if names[:1] == ["read"] and "<pipe:" in calls[0].arguments[0] else calls
 
 
 def talk(tracer: Process, program: Path) -> None:

@@ -13,7 +13,7 @@ from tests.bpf.processes import URINGTRACE, json_lines
 from tests.strace.comparison import Comparison, compare
 from tests.strace.exceptions import LESS, NOT_DECODED
 from tests.strace.log_lines import parse_log
-from tests.strace.runs import CONNECTIONS, ECHO_SERVERS, Runs, from_execve, talk
+from tests.strace.runs import CONNECTIONS, ECHO_SERVERS, Runs, talk
 from tests.strace.strace_output import StraceCall
 
 pytestmark = pytest.mark.bpf
@@ -107,7 +107,7 @@ def replayed(recording: Path, *options: str) -> str:
 
 
 def test_a_recording_tells_the_same_as_strace(recording: Path, strace_calls: tuple[StraceCall, ...]) -> None:
-    assert_same(against_strace(strace_calls, from_execve(parse_log(replayed(recording)))))
+    assert_same(against_strace(strace_calls, parse_log(replayed(recording))))
 
 
 def test_a_recording_tells_the_same_as_text_and_as_json(recording: Path) -> None:

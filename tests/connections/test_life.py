@@ -66,6 +66,16 @@ def test_this_side_closes_first_and_a_shutdown_alone_is_not_the_end() -> None:
     assert (at(whole.ended_ns), whole.closed_by, whole.bytes_in) == (500, "local", 10)
 
 
+def test_what_was_received_can_be_read_after_tcp_is_done() -> None:
+    scene = Scene()
+    file = scene.accepted(2, at=100)
+    scene.state(file, ESTABLISHED, FIN_WAIT1, at=205)
+    scene.call("shutdown", 7, 1, at=210, file=file)
+    scene.state(file, FIN_WAIT2, CLOSE, at=300)
+    scene.read(file, 10, at=400)
+    assert at(scene.only().ended_ns) == 400
+
+
 def test_a_shutdown_of_receiving_does_not_excuse_the_farewell() -> None:
     scene = Scene()
     file = scene.accepted(2, at=100)

@@ -17,7 +17,7 @@ from uringtrace.tracer.recording.chunks import OPERATIONS
 from uringtrace.tracer.recording.journal import SegmentWriter
 from uringtrace.tracer.recording.layout import part_path, segment_path
 
-SEGMENT = 200_000
+SEGMENT = 225_000
 
 
 @pytest.fixture
@@ -110,7 +110,13 @@ def test_after_a_crash_parts_and_journal_are_one(tmp_path, chunks, read_all):
     with recording.query("SELECT user_data FROM operations") as result:
         assert [value for (value,) in result.rows()] == list(range(5000))
     assert sorted(entry.name for entry in path.iterdir()) == sorted(
-        ["meta.json", "operations-00000.parquet", *(f"journal-{number:05d}.bin" for number in range(1, 5))]
+        [
+            "meta.json",
+            "files.jsonl",
+            "connections.parquet",
+            "operations-00000.parquet",
+            *(f"journal-{number:05d}.bin" for number in range(1, 5)),
+        ]
     ), "a reader changes nothing"
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import RING, STARTED_NS, FakeSource, multishot_rows, row, rows
 from uringtrace.errors import UsageError
 from uringtrace.tracer.recording import open_recording
+from uringtrace.tracer.recording.columns import COLUMNS
 from uringtrace.tracer.source import File, Losses
 
 
@@ -45,7 +46,7 @@ def test_the_views(recording):
         ("complete", 3, 4, "process 4242")
     ]
     assert ask(recording, f"SELECT epoch_us(wall_time({STARTED_NS + 1000}))") == [(1_700_000_000_000_001,)]
-    assert len(ask(recording, "DESCRIBE operations")) == 31
+    assert len(ask(recording, "DESCRIBE operations")) == len(COLUMNS)
 
 
 NOT_A_READ = [

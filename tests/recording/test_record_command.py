@@ -69,8 +69,8 @@ def test_until_the_target_ends(record, tmp_path):
     assert code == 0
     assert said.out == ""
     assert lines[0].endswith("Ctrl-C to end")
-    assert "50 operations" in lines[1]
-    assert "lost 1,200, untracked 7" in lines[1]
+    summary = next(line for line in lines if "50 operations" in line)
+    assert "lost 1,200, untracked 7" in summary
     recording = open_recording(tmp_path / "run")
     assert sum(batch.size for batch in recording.batches()) == 50
     assert recording.status == "complete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,35 +12,112 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import RING, FakeSource, context, rows
-from tests.recording.strategies import batches
+from tests.recording.strategies import batches, records
 from uringtrace.probes.slots import OPERATION_SLOT
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.record import OPERATION
-from uringtrace.tracer.recording import Writer, open_recording
-from uringtrace.tracer.recording.chunks import OPERATIONS, SLOTS
-from uringtrace.tracer.recording.columns import batch_from_arrays, columns_of
-from uringtrace.tracer.recording.parts import connect, read_part, write_part
-from uringtrace.tracer.source import File, Losses
+from uringtrace.tracer.recording import Writer, open_recording, reader
+from uringtrace.tracer.recording.chunks import OPERATIONS, RECORDS, SLOTS, records_chunk
+from uringtrace.tracer.recording.columns import batch_from_arrays
+from uringtrace.tracer.recording.conversion import Conversion
+from uringtrace.tracer.recording.fields import columns_of
+from uringtrace.tracer.recording.journal import SegmentWriter
+from uringtrace.tracer.recording.layout import SOCKET_EVENTS, part_path, segment_path
+from uringtrace.tracer.recording.memory import decoded
+from uringtrace.tracer.recording.metadata import COMPLETE, Metadata, Part, write_metadata
+from uringtrace.tracer.recording.parts import connect, read_part, read_socket_events, write_parts
+from uringtrace.tracer.recording.pathnames import path_arguments
+from uringtrace.tracer.records import MEMORY, SOCKET_EVENT, Records, only_operations
+from uringtrace.tracer.source import File, Interest, Losses, OpenSocket, Socket, Thread, UpperLayer
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(batches(), min_size=1, max_size=3))
-def test_a_part_gives_back_every_batch_it_was_given(given_batches):
-    wanted = rows(*given_batches)
+def joined(parts):
+    """All of several records as one."""
+    moved = []
+    rows_before = 0
+    for part in parts:
+        memory = part.memory.copy()
+        memory["row"] += rows_before
+        rows_before += part.operations.size
+        moved.append(memory)
+    return (
+        rows(*(part.operations for part in parts)),
+        np.concatenate([np.zeros(0, MEMORY), *moved]),
+        np.concatenate([np.zeros(0, SOCKET_EVENT), *(part.socket_events for part in parts)]),
+    )
+
+
+def assert_same(found, given):
+    for array, wanted in zip(joined(found), joined(given), strict=True):
+        assert array.tobytes() == wanted.tobytes()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(records(), min_size=1, max_size=3))
+def test_parts_give_back_all_records_that_they_were_given(given_records):
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
-        path = Path(folder) / "operations-00000.parquet"
-        assert write_part(connection, path, given_batches, context().operation_names) == wanted.size
-        if wanted.size:
-            assert read_part(connection, path).tobytes() == wanted.tobytes()
-        else:
-            assert not path.exists()
+        path = Path(folder)
+        pairs = [(each, {SOCKET_EVENTS: each.socket_events}) for each in given_records]
+        part = write_parts(connection, path, 0, pairs, context().operation_names)
+        wanted = joined(given_records)
+        assert (part.rows, part.tables.get(SOCKET_EVENTS, 0)) == (wanted[0].size, wanted[2].size)
+        if not part.bytes:
+            assert list(path.iterdir()) == []
+            return
+        found = read_part(connection, path, 0)
+        assert found.operations.tobytes() == wanted[0].tobytes()
+        assert found.memory.tobytes() == wanted[1].tobytes()
+        if wanted[2].size:
+            events = read_socket_events(connection, part_path(path, 0, SOCKET_EVENTS))
+            assert events.tobytes() == wanted[2].tobytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(records(max_rows=12), min_size=1, max_size=4), st.integers(1, 7))
+def test_records_in_batches_are_the_same_records(given_records, batch_rows):
+    operations, memory, events = joined(given_records)
+    operations = operations[np.argsort(operations["completed_ns"], kind="stable")]
+    whole = Records(operations, memory, events)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "BATCH_ROWS", batch_rows)
+        pieces = list(reader.in_batches(whole))
+    assert_same(pieces, [whole])
+    for before, after in pairwise(pieces):
+        assert not after.socket_events.size or (
+            np.maximum.accumulate(after.socket_events["ns"]).max() > before.operations["completed_ns"].max()
+        ), "an event goes with the operations that ended after it"
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(records(), min_size=1, max_size=4))
+def test_a_recording_gives_back_its_records_from_the_journal_and_from_parts(given_records):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        write_metadata(path, Metadata(context(), COMPLETE, 0))
+        for number, each in enumerate(given_records):
+            segment = SegmentWriter(segment_path(path, number), number, RECORDS)
+            segment.append(memoryview(records_chunk(each)))
+            segment.close()
+        assert_same(list(open_recording(path).records()), given_records)
+        conversion = Conversion(path)
+        for number in range(len(given_records)):
+            assert isinstance(conversion.convert(number), Part)
+            assert_same(list(open_recording(path).records()), given_records)
+        conversion.finish()
+        assert open_recording(path).problems == ()
+
+
+def test_memory_of_a_form_that_is_not_ours_is_damage():
+    for blob in (b"\0", b"\0" * 8, b"\1" + b"\xff" * 8, b"\1\0\0\0\0\5\0\0\0four"):
+        with pytest.raises(ValueError, match="memory ends"):
+            decoded(np.zeros(1, np.int64), [blob])
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(batches(), min_size=1, max_size=4))
 def test_splitting_into_columns_keeps_the_rows_in_order(given_batches):
     wanted = rows(*given_batches)
-    columns = columns_of(given_batches)
+    columns = columns_of(map(only_operations, given_batches), path_arguments({}))
     assert columns.rows == wanted.size
     if wanted.size:
         back = batch_from_arrays({name: columns.array(name) for name in OPERATION.names})
@@ -49,7 +127,8 @@ def test_splitting_into_columns_keeps_the_rows_in_order(given_batches):
 @pytest.mark.parametrize("sizes", [(8191, 1, 8193), (20_000,), (1,) * 300, (8192, 8192)])
 def test_blocks_neither_lose_nor_swap_rows_at_their_edges(sizes, numbered):
     starts = np.cumsum([0, *sizes])
-    columns = columns_of(numbered(int(start), size) for start, size in zip(starts, sizes, strict=False))
+    batches = (numbered(int(start), size) for start, size in zip(starts, sizes, strict=False))
+    columns = columns_of(map(only_operations, batches), path_arguments({}))
     assert np.array_equal(columns.array("user_data"), np.arange(sum(sizes)))
     assert set(columns.constants) >= {"kind", "ring", "opcode"}
 
@@ -80,12 +159,17 @@ def test_slots_are_decoded_by_the_converter(tmp_path, read_all):
 
 
 def test_the_facts_come_back(make_recording, numbered):
-    files = {3: File(3, "/tmp/\udcff\x1b[1m", 7, 2**63), 9: File(9, "TCP [::1]:1->[::1]:2", 0, 0)}
+    peers = Socket("inet6", "tcp", "[::1]:1", "[::1]:2")
+    files = {3: File(3, "/tmp/\udcff\x1b[1m", 7, 2**63), 9: File(9, "TCP [::1]:1->[::1]:2", 0, 5, peers)}
+    layer = UpperLayer("tls", "1.3", "AES-GCM-128", "software", None)
     source = FakeSource(
         [],
         context=context(command=("srv", "--name=ä"), operation_names={0: "NOP", 200: "LATER"}),
         rings=(RING,),
         files=files,
+        threads={7: Thread(7, 6, "wörker"), 8: Thread(8, 6, None)},
+        interests=(Interest(6, 4, 5, 2**31 + 1, 2**64 - 1, 77),),
+        open_sockets=(OpenSocket(6, 9, 5, peers), OpenSocket(6, -1, 5, peers, layer)),
         losses=Losses({"operations": 5}, 11),
         ended_ns=10**15,
     )
@@ -93,6 +177,9 @@ def test_the_facts_come_back(make_recording, numbered):
     assert recording.context == source.context
     assert recording.rings == source.rings
     assert recording.files == files
+    assert recording.threads == source.threads
+    assert recording.interests == source.interests
+    assert recording.open_sockets == source.open_sockets
     assert recording.losses == source.losses
     assert recording.ended_ns == source.ended_ns
     assert recording.status == "complete"

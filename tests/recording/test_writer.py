@@ -63,8 +63,9 @@ def test_only_the_owner_can_read_it_at_every_stage(tmp_path, numbered):
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o700
     assert set(modes(tmp_path / "run").values()) == {0o600}
     names = set(modes(tmp_path / "run"))
-    assert "meta.json" in names
-    assert all(name == "meta.json" or name.startswith("operations-") for name in names), "nothing left behind"
+    kept = {"meta.json", "files.jsonl", "connections.parquet", "threads.parquet"}
+    assert names > {"meta.json", "files.jsonl"}
+    assert all(name in kept or name.startswith("operations-") for name in names), "nothing left behind"
 
 
 def test_segments_become_parts_while_it_records(tmp_path, numbered):

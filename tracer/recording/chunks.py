@@ -6,42 +6,83 @@ purpose; a name read from a file never decides what code is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.errors import RecordingError
-from uringtrace.tracer.record import OPERATION, Batch
+from uringtrace.tracer.record import OPERATION
+from uringtrace.tracer.recording.journal import Segment
+from uringtrace.tracer.records import MEMORY, SOCKET_EVENT, Records, only_operations
 
 SLOTS = "slots-1"
 """64-byte slots as the operations ring buffer holds them."""
-OPERATIONS = "operations-1"
+OPERATIONS = "operations-2"
 """Rows of dtype OPERATION."""
+RECORDS = "records-1"
+"""Three counts, u64, and as many rows of OPERATION, MEMORY and SOCKET_EVENT: see `records_chunk`."""
 
 Chunk = bytes | memoryview | NDArray[np.generic]
 """Contiguous memory; what is in it only the decoder of its format knows."""
 
-Decode = Callable[[bytes], Batch]
+Decode = Callable[[bytes], Records]
+
+_COUNTS = struct.Struct("<QQQ")
 
 
-def _decode_operations(chunk: bytes) -> Batch:
-    return np.frombuffer(chunk, OPERATION)
+def records_chunk(records: Records) -> bytes:
+    """A chunk of the format RECORDS."""
+    arrays = (records.operations, records.memory, records.socket_events)
+    return _COUNTS.pack(*(array.size for array in arrays)) + b"".join(array.tobytes() for array in arrays)
 
 
-def _decode_slots(chunk: bytes) -> Batch:
-    from uringtrace.tracer.decode import decode
-
-    return decode(chunk)
+def _decode_operations(chunk: bytes) -> Records:
+    return only_operations(np.frombuffer(chunk, OPERATION))
 
 
-_DECODERS: dict[str, Decode] = {OPERATIONS: _decode_operations, SLOTS: _decode_slots}
+def _decode_records(chunk: bytes) -> Records:
+    if len(chunk) < _COUNTS.size:
+        raise ValueError("it is shorter than its head")
+    arrays = []
+    offset = _COUNTS.size
+    for count, dtype in zip(_COUNTS.unpack_from(chunk), (OPERATION, MEMORY, SOCKET_EVENT), strict=True):
+        arrays.append(np.frombuffer(chunk, dtype, count, offset))
+        offset += count * dtype.itemsize
+    return Records(*arrays)
+
+
+def _decode_slots(chunk: bytes) -> Records:
+    from uringtrace.tracer.decode import decode_records
+
+    return decode_records(chunk)
+
+
+_DECODERS: dict[str, Decode] = {
+    OPERATIONS: _decode_operations,
+    RECORDS: _decode_records,
+    SLOTS: _decode_slots,
+}
 
 
 def decoder(name: str) -> Decode:
-    """The function from a chunk to a batch; raises RecordingError for an unknown format."""
+    """The function from a chunk to records; raises RecordingError for an unknown format."""
     try:
         return _DECODERS[name]
     except KeyError:
         way_out = "use the version of uringtrace that recorded it"
         raise RecordingError(f"unknown journal format {name!r}", way_out) from None
+
+
+def segment_records(segment: Segment) -> Iterator[Records]:
+    """The records of a segment in order. Raises RecordingError at a chunk that cannot be decoded."""
+    if not segment.frames:
+        return
+    decode = decoder(segment.chunk_format)
+    for position, chunk in enumerate(segment.chunks()):
+        try:
+            records = decode(chunk)
+        except (ValueError, IndexError) as error:
+            raise RecordingError(f"{segment.path.name} is damaged: chunk {position}: {error}") from None
+        yield records

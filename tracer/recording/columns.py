@@ -1,23 +1,43 @@
-"""The columns of a Parquet part, and the SQL that makes them from a batch and back.
+"""The columns of a part of operations, and the SQL that makes them from a batch and back.
 
-A value that was not observed is NULL, never a 0 that could be taken for one. Going
-to Parquet and back gives the same batch, byte for byte.
+A value that was not observed, or that the row's interface does not have, is NULL, never
+a 0 that could be taken for one. Going to Parquet and back gives the same batch, byte for
+byte.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.record import CQE_F_NOTIF, OPERATION, UNKNOWN_OPCODE, Batch, Kind, Path
+from uringtrace.tracer.record import (
+    CQE_F_NOTIF,
+    FIRST_CALL,
+    OPERATION,
+    UNKNOWN_OPCODE,
+    Batch,
+    Kind,
+    Wake,
+)
 
 KINDS = tuple(kind.name for kind in Kind)
+INTERFACES = ("io_uring", "syscall")
 PATHS = ("inline", "poll", "io-wq")
-ERRORS = tuple(errno.errorcode[number] for number in sorted(errno.errorcode))
+WAKES = tuple(wake.name.lower() for wake in Wake if wake)
+
+_INTERNAL_ERRORS = {
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    516: "ERESTART_RESTARTBLOCK",
+}
+"""What a call that a signal interrupted returns inside the kernel (include/linux/errno.h)."""
+
+ERRORS = {**errno.errorcode, **_INTERNAL_ERRORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +48,8 @@ class Column:
     type: str
     """DuckDB's name of the type; ENUM columns read back as VARCHAR."""
     expression: str
-    """SQL in which {field} stands for a field of OPERATION, {…_code} for a position, from
-    1, in the list {…_names}."""
+    """SQL in which {field} stands for a field of OPERATION, {is_call} for the interface,
+    {…_name} for the name that the row has of such."""
 
 
 def _unless_zero(name: str, type: str) -> Column:
@@ -40,19 +60,31 @@ def _plain(name: str, type: str) -> Column:
     return Column(name, type, f"{{{name}}}")
 
 
+def _of_rings(name: str, type: str, field: str = "") -> Column:
+    return Column(name, type, f"CASE WHEN NOT {{is_call}} THEN {{{field or name}}} END")
+
+
 def _argument(name: str, type: str) -> Column:
-    return Column(name, type, f"CASE WHEN {{has_arguments}} THEN {{{name}}} END")
+    return Column(name, type, f"CASE WHEN {{has_arguments}} AND NOT {{is_call}} THEN {{{name}}} END")
 
 
-def _seen_unless(name: str, type: str, *kinds: Kind, absent: int = 0) -> Column:
-    numbers = ", ".join(str(kind.value) for kind in kinds)
-    seen = f"NOT ({{kind}} IN ({numbers}) AND {{{name}}} = {absent})"
-    return Column(name, type, f"CASE WHEN {seen} THEN {{{name}}} END")
+def _call_argument(name: str) -> Column:
+    return Column(name, "UBIGINT", f"CASE WHEN {{has_arguments}} AND {{is_call}} THEN {{{name}}} END")
+
+
+def _of_waker(name: str, type: str) -> Column:
+    return Column(name, type, f"CASE WHEN {{waker_opcode}} <> 0 THEN {{{name}}} END")
+
+
+def _numbers(*kinds: Kind) -> str:
+    return ", ".join(str(kind.value) for kind in kinds)
 
 
 def _named(name: str) -> Column:
-    return Column(name, "VARCHAR", f"list_extract({{{name}_names}}, {{{name}_code}})")
+    return Column(name, "VARCHAR", f"{{{name}_name}}")
 
+
+_WITHOUT_SUBMISSION = _numbers(Kind.UNTRACKED, Kind.MESSAGE)
 
 COLUMNS = (
     _unless_zero("submitted_ns", "BIGINT"),
@@ -63,25 +95,62 @@ COLUMNS = (
         f"CASE WHEN {{submitted_ns}} <> 0 AND {{kind}} = {Kind.COMPLETION.value} AND {{sequence}} = 0 "
         f"AND {{cqe_flags}} & {CQE_F_NOTIF} = 0 THEN {{completed_ns}} - {{submitted_ns}} END",
     ),
+    Column("interface", "VARCHAR", "{interface_name}"),
     _named("operation"),
     _named("kind"),
     _named("path"),
-    _seen_unless("result", "BIGINT", Kind.SILENT, Kind.UNFINISHED),
+    Column(
+        "result",
+        "BIGINT",
+        f"CASE WHEN NOT ({{kind}} IN ({_numbers(Kind.SILENT, Kind.UNFINISHED)}) AND {{result}} = 0) "
+        "THEN {result} END",
+    ),
     _named("error"),
-    _plain("user_data", "UBIGINT"),
-    _plain("ring", "INTEGER"),
+    Column("pathname", "VARCHAR", "{pathname}"),
+    _of_rings("user_data", "UBIGINT"),
+    _of_rings("ring", "INTEGER"),
     _unless_zero("tgid", "INTEGER"),
     _unless_zero("tid", "INTEGER"),
-    _seen_unless("fd", "INTEGER", Kind.UNTRACKED, Kind.MESSAGE, absent=-1),
+    Column(
+        "fd",
+        "INTEGER",
+        f"CASE WHEN {{fd}} <> -1 OR NOT ({{is_call}} OR {{kind}} IN ({_WITHOUT_SUBMISSION})) THEN {{fd}} END",
+    ),
     _unless_zero("file", "INTEGER"),
+    _unless_zero("second_file", "INTEGER"),
+    _unless_zero("result_file", "INTEGER"),
+    Column("slept", "BOOLEAN", "CASE WHEN {is_call} THEN {slept} END"),
+    _named("wake"),
+    _unless_zero("woken_ns", "BIGINT"),
+    _unless_zero("wakes", "USMALLINT"),
+    _unless_zero("waker", "INTEGER"),
+    _named("waker_operation"),
+    _of_waker("waker_file", "INTEGER"),
+    _of_waker("waker_argument", "UBIGINT"),
+    _unless_zero("woke", "INTEGER"),
+    _unless_zero("woke_count", "USMALLINT"),
     _unless_zero("sequence", "INTEGER"),
     _unless_zero("previous_ns", "BIGINT"),
     _unless_zero("chain", "BIGINT"),
     Column("chain_position", "USMALLINT", "CASE WHEN {chain} <> 0 THEN {chain_position} END"),
-    Column("opcode", "USMALLINT", f"NULLIF({{opcode}}, {UNKNOWN_OPCODE})"),
-    Column("path_bits", "UTINYINT", "{path}"),
-    _plain("cqe_flags", "UINTEGER"),
-    _seen_unless("sqe_flags", "UTINYINT", Kind.UNTRACKED, Kind.MESSAGE),
+    Column(
+        "number", "USMALLINT", f"CASE WHEN {{is_call}} THEN CAST({{opcode}} - {FIRST_CALL} AS USMALLINT) END"
+    ),
+    *(_call_argument(f"arg{number}") for number in range(6)),
+    Column(
+        "waker_number",
+        "USMALLINT",
+        f"CASE WHEN {{waker_opcode}} <> 0 THEN CAST({{waker_opcode}} - {FIRST_CALL} AS USMALLINT) END",
+    ),
+    Column("opcode", "USMALLINT", f"CASE WHEN {{opcode}} < {UNKNOWN_OPCODE} THEN {{opcode}} END"),
+    _of_rings("path_bits", "UTINYINT", "path"),
+    _of_rings("cqe_flags", "UINTEGER"),
+    Column(
+        "sqe_flags",
+        "UTINYINT",
+        f"CASE WHEN NOT ({{is_call}} OR {{kind}} IN ({_WITHOUT_SUBMISSION}) AND {{sqe_flags}} = 0) "
+        "THEN {sqe_flags} END",
+    ),
     _argument("len", "UINTEGER"),
     _argument("off", "UBIGINT"),
     _argument("addr", "UBIGINT"),
@@ -91,64 +160,9 @@ COLUMNS = (
     _argument("ioprio", "USMALLINT"),
     _argument("buf_index", "USMALLINT"),
     _argument("personality", "USMALLINT"),
+    Column("memory", "BLOB", "NULLIF({memory}, CAST('' AS BLOB))"),
 )
 """In the order of the file: what a person asks for first comes first."""
-
-_SIGNED = frozenset(
-    ("submitted_ns", "completed_ns", "previous_ns", "chain", "ring", "tgid", "tid", "file", "sequence")
-)
-"""Fields stored as signed of the same width, so that SQL can subtract them. The
-kernel's clock, pids and our numbers stay below half their range."""
-
-_BLOCK_ROWS = 8192
-"""Rows turned into columns at once: few enough to stay in the processor's cache."""
-
-
-def _path_codes() -> NDArray[np.uint8]:
-    bits = np.arange(256)
-    return np.where(bits & Path.IO_WQ, 3, np.where(bits & Path.POLL, 2, 1)).astype(np.uint8)
-
-
-def _error_codes() -> NDArray[np.uint8]:
-    codes = np.zeros(4097, np.uint8)
-    for position, number in enumerate(sorted(errno.errorcode), start=1):
-        codes[number] = position
-    return codes
-
-
-_PATH_CODES = _path_codes()
-_ERROR_CODES = _error_codes()
-
-
-def _blocks(batches: Iterable[Batch]) -> Iterable[Batch]:
-    """The same rows in the same order, in batches of about _BLOCK_ROWS."""
-    waiting: list[Batch] = []
-    rows = 0
-    for batch in batches:
-        for start in range(0, batch.size, _BLOCK_ROWS):
-            piece = batch[start : start + _BLOCK_ROWS]
-            waiting.append(piece)
-            rows += piece.size
-            if rows >= _BLOCK_ROWS:
-                yield piece if len(waiting) == 1 else np.concatenate(waiting)
-                waiting, rows = [], 0
-    if waiting:
-        yield np.concatenate(waiting)
-
-
-def _fields(block: Batch) -> Iterable[tuple[str, NDArray[np.generic]]]:
-    """Every field, and the codes of the columns that are names; 0 where there is none."""
-    for name in OPERATION.names or ():
-        field = block[name]
-        yield name, field.view(f"<i{field.itemsize}") if name in _SIGNED else field
-    kind = block["kind"]
-    without_submission = (kind == Kind.UNTRACKED) | (kind == Kind.MESSAGE)
-    result = block["result"]
-    opcode = block["opcode"]
-    yield "kind_code", kind
-    yield "path_code", np.where(without_submission, np.uint8(0), _PATH_CODES[block["path"]])
-    yield "error_code", _ERROR_CODES[np.where((result < 0) & (result > -4096), -result, 0)]
-    yield "operation_code", np.where(opcode == UNKNOWN_OPCODE, 0, opcode + np.uint16(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,36 +173,18 @@ class Columns:
     arrays: Mapping[str, NDArray[np.generic]]
     """Each of shape (rows,)."""
     constants: Mapping[str, np.generic]
+    pieces: Mapping[str, NDArray[np.object_]]
+    """`memory` and `pathname` where there is any: bytes of each row, shape (rows,); of those
+    without, memory is empty and the path NOT_READ."""
+
+    def values(self, name: str) -> NDArray[np.generic] | np.generic:
+        """The values of a field, shape (rows,), or the one that all rows have."""
+        return self.arrays[name] if name in self.arrays else self.constants[name]
 
     def array(self, name: str) -> NDArray[np.generic]:
         """The values of a field, shape (rows,), also where they are all one."""
-        return self.arrays[name] if name in self.arrays else np.full(self.rows, self.constants[name])
-
-
-def columns_of(batches: Iterable[Batch]) -> Columns:
-    """All rows of `batches`, in order, by field.
-
-    Most fields of most captures have one value. Those take no memory and no time in
-    DuckDB, which computes what depends on them alone once.
-    """
-    pieces: dict[str, list[NDArray[np.generic]]] = {}
-    rows = 0
-    for block in _blocks(batches):
-        rows += block.size
-        for name, field in _fields(block):
-            same = (field == field[0]).all()
-            piece = np.broadcast_to(field[0], field.shape) if same else np.ascontiguousarray(field)
-            pieces.setdefault(name, []).append(piece)
-    arrays: dict[str, NDArray[np.generic]] = {}
-    constants: dict[str, np.generic] = {}
-    for name in list(pieces):
-        parts = pieces.pop(name)
-        first = parts[0][0]
-        if all(part.strides == (0,) and part[0] == first for part in parts):
-            constants[name] = first
-        else:
-            arrays[name] = np.concatenate(parts)
-    return Columns(rows, arrays, constants)
+        values = self.values(name)
+        return values if isinstance(values, np.ndarray) else np.full(self.rows, values)
 
 
 _SQL_TYPES = {
@@ -207,35 +203,112 @@ def _literal(value: np.generic) -> str:
     return f"CAST({value.item()} AS {_SQL_TYPES[value.dtype.str[1:]]})"
 
 
-def _names(names: Iterable[str]) -> str:
+def names_list(names: Iterable[str]) -> str:
+    """SQL of a list of names that share one ENUM."""
     quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
     return f"CAST([{quoted}] AS ENUM({quoted})[])"
 
 
-def select_from(columns: Columns, operation_names: Mapping[int, str]) -> str:
-    """SELECT list that makes COLUMNS from a table with `columns.arrays`."""
-    highest = int(columns.array("operation_code").max())
-    operations = [operation_names.get(opcode, f"OPCODE_{opcode}") for opcode in range(max(highest, 1))]
-    terms = {
-        "operation_names": _names(operations),
-        "kind_names": _names(KINDS),
-        "path_names": _names(PATHS),
-        "error_names": _names(ERRORS),
-        **{name: name for name in columns.arrays},
-        **{name: _literal(value) for name, value in columns.constants.items()},
+def operation_name(opcode: int, operation_names: Mapping[int, str]) -> str:
+    """The name of an opcode, also of one that has none."""
+    unnamed = f"OPCODE_{opcode}" if opcode < FIRST_CALL else f"syscall_{opcode - FIRST_CALL}"
+    return operation_names.get(opcode, unnamed)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A SELECT list and the arrays, each of shape (rows,), of the table that it is over."""
+
+    select: str
+    arrays: Mapping[str, NDArray[np.generic]]
+
+
+def selection_of(columns: Columns, operation_names: Mapping[int, str]) -> Selection:
+    """What makes COLUMNS."""
+    arrays: dict[str, NDArray[np.generic]] = {**columns.arrays, **columns.pieces}
+    terms = {name: _literal(value) for name, value in columns.constants.items()}
+    terms |= {name: name for name in arrays}
+    terms["memory"] = "memory" if "memory" in arrays else "CAST(NULL AS BLOB)"
+    terms["pathname"] = _PATHNAME if "pathname" in arrays else "CAST(NULL AS ENUM(''))"
+    named: dict[str, tuple[Sequence[str], NDArray[np.generic] | np.generic]] = {
+        name: (names, columns.values(field)) for name, (field, names) in _NAMED.items()
     }
-    return ", ".join(f"{column.expression.format(**terms)} AS {column.name}" for column in COLUMNS)
+    for name, field, absent in (
+        ("operation", "opcode", UNKNOWN_OPCODE),
+        ("waker_operation", "waker_opcode", 0),
+    ):
+        named[name] = _used_names(columns.values(field), absent, operation_names)
+    for name, (names, code) in named.items():
+        if isinstance(code, np.ndarray):
+            arrays[f"{name}_code"] = code
+            terms[f"{name}_name"] = f"list_extract({names_list(names)}, {name}_code)"
+        else:
+            # An ENUM also here: text costs several times as much to write.
+            chosen = names_list([names[int(code) - 1] if code else ""])
+            terms[f"{name}_name"] = f"list_extract({chosen}, {int(bool(code))})"
+    if not arrays:
+        # A table of constants alone has no rows to count.
+        arrays["completed_ns"] = columns.array("completed_ns")
+    select = ", ".join(f"{column.expression.format(**terms)} AS {column.name}" for column in COLUMNS)
+    return Selection(select, arrays)
+
+
+# What is not UTF-8 is shown as DuckDB shows bytes: with \\xFF escapes.
+_PATHNAME = (
+    "CASE WHEN pathname <> CAST('\\x00' AS BLOB) "
+    "THEN COALESCE(TRY(decode(pathname)), CAST(pathname AS VARCHAR)) END"
+)
+
+_NAMED = {
+    "interface": ("interface_code", INTERFACES),
+    "kind": ("kind", KINDS),
+    "path": ("path_code", PATHS),
+    "error": ("error_code", tuple(ERRORS[number] for number in sorted(ERRORS))),
+    "wake": ("wake", WAKES),
+}
+"""Columns that are names: the field with the position, from 1, 0: none, and the names."""
+
+
+def _used_names(
+    opcodes: NDArray[np.generic] | np.generic, absent: int, operation_names: Mapping[int, str]
+) -> tuple[Sequence[str], NDArray[np.generic] | np.generic]:
+    """The names of the opcodes that occur, and each row's position among them, or that of all rows."""
+    if not isinstance(opcodes, np.ndarray):
+        return [operation_name(int(opcodes), operation_names)], np.uint8(opcodes != absent)
+    used = np.bincount(opcodes, minlength=absent + 1) > 0
+    used[absent] = False
+    codes = np.where(used, np.cumsum(used), 0).astype(np.uint16)
+    names = [operation_name(opcode, operation_names) for opcode in np.flatnonzero(used).tolist()]
+    return names, codes[opcodes]
+
+
+def stored_columns(present: Collection[str]) -> str:
+    """SELECT list that gives COLUMNS from a part that may be of schema 1, which has not all of them."""
+    return ", ".join(
+        column.name
+        if column.name in present
+        else f"{_IN_SCHEMA_1.get(column.name, 'NULL')}::{column.type} AS {column.name}"
+        for column in COLUMNS
+    )
+
+
+_IN_SCHEMA_1 = {"interface": "'io_uring'"}
+"""What columns that schema 1 does not have would hold there, where that is not NULL."""
 
 
 def select_to_batch() -> str:
     """SELECT list over COLUMNS that gives every field of OPERATION as an integer."""
     kinds = " ".join(f"WHEN '{kind.name}' THEN {kind.value}" for kind in Kind)
+    wakes = " ".join(f"WHEN '{name}' THEN {Wake[name.upper()].value}" for name in WAKES)
     special = {
         "kind": f"CAST(CASE kind {kinds} END AS UTINYINT)",
-        "path": "path_bits",
+        "path": "COALESCE(path_bits, 0)",
         "fd": "COALESCE(fd, -1)",
-        "opcode": f"CAST(COALESCE(opcode, {UNKNOWN_OPCODE}) AS USMALLINT)",
-        "has_arguments": "len IS NOT NULL",
+        "opcode": f"CAST(COALESCE(number + {FIRST_CALL}, opcode, {UNKNOWN_OPCODE}) AS USMALLINT)",
+        "has_arguments": "len IS NOT NULL OR arg0 IS NOT NULL",
+        "wake": f"CAST(CASE wake {wakes} ELSE 0 END AS UTINYINT)",
+        "waker_opcode": f"CAST(COALESCE(waker_number + {FIRST_CALL}, 0) AS USMALLINT)",
+        "slept": "COALESCE(slept, false)",
     }
     names = OPERATION.names or ()
     return ", ".join(f"{special.get(name, f'COALESCE({name}, 0)')} AS {name}" for name in names)

@@ -18,25 +18,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from uringtrace.errors import Error, RecordingError
-from uringtrace.tracer.record import Batch
-from uringtrace.tracer.recording.chunks import decoder
-from uringtrace.tracer.recording.journal import Segment, open_segment
-from uringtrace.tracer.recording.layout import part_path, private_files, segment_path
-from uringtrace.tracer.recording.metadata import Part, read_metadata
+from uringtrace.tracer.recording.layout import private_files
+from uringtrace.tracer.recording.metadata import Failure, Part
 
 _END = b"end"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A segment that could not be converted; it is still there."""
-
-    number: int
-    reason: str
 
 
 class Converter:
@@ -113,28 +101,19 @@ def _result(line: bytes) -> Part | Failure:
     return Failure(**value) if "reason" in value else Part(**value)
 
 
-def segment_batches(segment: Segment) -> Iterator[Batch]:
-    """The batches of a segment in order. Raises RecordingError at a chunk that cannot be decoded."""
-    if not segment.frames:
-        return
-    decode = decoder(segment.chunk_format)
-    for position, chunk in enumerate(segment.chunks()):
-        try:
-            batch = decode(chunk)
-        except (ValueError, IndexError) as error:
-            raise RecordingError(f"{segment.path.name} is damaged: chunk {position}: {error}") from None
-        yield batch
+class _RecorderDied(Exception):
+    """Its end of the pipe was closed without a word."""
 
 
 def _requests(descriptor: int) -> Iterator[int]:
-    """Segment numbers, as long as the recorder lives or has said that it is done."""
+    """Segment numbers until the recorder has said that it is done. Raises _RecorderDied."""
     received = b""
     queue: list[bytes] = []
     while True:
         if not queue or select.select([descriptor], [], [], 0)[0]:
             data = os.read(descriptor, 65536)
             if not data:
-                return
+                raise _RecorderDied
             *lines, received = (received + data).split(b"\n")
             queue += lines
             if queue[-1:] == [_END]:
@@ -147,28 +126,15 @@ def _requests(descriptor: int) -> Iterator[int]:
 def main(directory: Path) -> None:
     """Convert the segments named on standard input until that ends."""
     # DuckDB is loaded in this process only: the recorder's memory is the user's.
-    import duckdb
-
-    from uringtrace.tracer.recording.parts import connect, first_line, write_part
+    from uringtrace.tracer.recording.conversion import Conversion
 
     os.nice(19)
-    names = read_metadata(directory).context.operation_names
-    connection = connect()
-    with private_files():
+    conversion = Conversion(directory)
+    with private_files(), suppress(_RecorderDied):
         for number in _requests(sys.stdin.fileno()):
-            source, target = segment_path(directory, number), part_path(directory, number)
-            try:
-                rows = write_part(connection, target, segment_batches(open_segment(source)), names)
-                source.unlink()
-                size = target.stat().st_size if rows else 0
-                answer: dict[str, int | str] = {"number": number, "rows": rows, "bytes": size}
-            except OSError as error:
-                answer = {"number": number, "reason": error.strerror or str(error)}
-            except duckdb.Error as error:
-                answer = {"number": number, "reason": first_line(error)}
-            except Error as error:
-                answer = {"number": number, "reason": error.message}
-            print(json.dumps(answer), flush=True)
+            answer = conversion.convert(number)
+            print(json.dumps(asdict(answer)), flush=True)
+        conversion.finish()
 
 
 if __name__ == "__main__":

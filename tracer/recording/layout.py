@@ -1,7 +1,8 @@
 """The names in a recording's directory, and who owns the directory at the moment.
 
-Segment N of the journal becomes part N. A part gets its name by rename when it is
-whole, so where both exist the part counts and the segment is a left-over.
+Segment N of the journal becomes the parts N, one of each table that has rows. Parts get
+their names by rename when they are whole, that of `operations` last: where it is there the
+others are, and the segment, if there is one, is a left-over.
 """
 
 from __future__ import annotations
@@ -16,13 +17,27 @@ from pathlib import Path
 META_NAME = "meta.json"
 RESERVE_NAME = "reserve"
 
-_PART = re.compile(r"operations-(\d{5,})\.parquet")
+FILES_NAME = "files.jsonl"
+
+OPERATIONS, READY, INTERESTS, SOCKET_EVENTS = "operations", "readiness", "interest", "socket_events"
+"""Tables in parts."""
+CONNECTIONS, THREADS = "connections", "threads"
+"""Tables in one file, written when the recording ends."""
+
+_PARTS = "|".join((OPERATIONS, READY, INTERESTS, SOCKET_EVENTS))
+_RESULT = rf"({CONNECTIONS}|{THREADS})\.parquet"
+_PART = re.compile(rf"{OPERATIONS}-(\d{{5,}})\.parquet")
 _SEGMENT = re.compile(r"journal-(\d{5,})\.bin")
-_TEMPORARY = re.compile(r"(meta\.json|operations-\d{5,}\.parquet)\.partial")
+_OURS = re.compile(rf"({_PARTS})-\d{{5,}}\.parquet|{_RESULT}")
+_TEMPORARY = re.compile(rf"(meta\.json|({_PARTS})-\d{{5,}}\.parquet|{_RESULT})\.partial")
 
 
-def part_path(directory: Path, number: int) -> Path:
-    return directory / f"operations-{number:05d}.parquet"
+def part_path(directory: Path, number: int, table: str = OPERATIONS) -> Path:
+    return directory / f"{table}-{number:05d}.parquet"
+
+
+def result_path(directory: Path, table: str) -> Path:
+    return directory / f"{table}.parquet"
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -52,8 +67,8 @@ def contents(directory: Path) -> tuple[frozenset[int], frozenset[int]]:
 
 def foreign_files(directory: Path) -> list[str]:
     """Names in the directory that no recording has, sorted."""
-    known = {META_NAME, RESERVE_NAME}
-    patterns = (_PART, _SEGMENT, _TEMPORARY)
+    known = {META_NAME, RESERVE_NAME, FILES_NAME}
+    patterns = (_OURS, _SEGMENT, _TEMPORARY)
     return sorted(
         path.name
         for path in directory.iterdir()

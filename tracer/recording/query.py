@@ -1,26 +1,34 @@
 """SQL over a recording: one SELECT, that can read the recording and nothing else.
 
-Views: `operations` (every column of the parts), `files`, `rings`, `meta` (one row);
-macro `wall_time(ns)`: the TIMESTAMP (UTC, microseconds) of a `…_ns` column.
+`uringtrace.tracer.recording.views` has the views. What a recorder that died did not
+convert, or work out, is worked out here, and only when the statement asks for it.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 
 from uringtrace.errors import RecordingError, UsageError
-from uringtrace.tracer.recording.columns import COLUMNS
-from uringtrace.tracer.recording.layout import part_path
-from uringtrace.tracer.recording.parts import connect, first_line, quoted, write_part
-from uringtrace.tracer.source import File, Ring
+from uringtrace.tracer.recording.derived import Derivation
+from uringtrace.tracer.recording.layout import (
+    CONNECTIONS,
+    OPERATIONS,
+    READY,
+    THREADS,
+    part_path,
+    result_path,
+)
+from uringtrace.tracer.recording.parts import connect, first_line, quoted, row_count, write_parts
+from uringtrace.tracer.recording.tables import PART_TABLES, RESULT_TABLES
+from uringtrace.tracer.recording.views import Sources, create_views
 
 if TYPE_CHECKING:
     from uringtrace.tracer.recording.reader import Recording
@@ -63,10 +71,15 @@ def run(recording: Recording, sql: str) -> Iterator[Result]:
     """Run one SELECT. Raises UsageError for SQL that is wrong or does more than read."""
     with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder, connect() as connection:
         statement = _one_select(connection, sql)
-        files = [part_path(recording.path, number) for number in recording.parts]
-        files += _recovered(connection, recording, Path(folder))
-        _create_views(connection, recording, sorted(files, key=lambda path: path.name))
-        _confine(connection, files, folder)
+        named = frozenset(re.findall(r"\w+", sql.lower()))
+        try:
+            sources = _sources(connection, recording, named, Path(folder))
+        except OSError as error:
+            raise RecordingError(f"cannot convert the journal in {folder}: {error.strerror}") from None
+        except duckdb.Error as error:
+            raise RecordingError(f"cannot convert the journal in {folder}: {first_line(error)}") from None
+        create_views(connection, recording, sources)
+        _confine(connection, sources.paths, folder)
         try:
             connection.execute(statement)
         except duckdb.Error as error:
@@ -92,68 +105,67 @@ def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.State
     return statements[0]
 
 
-def _recovered(connection: duckdb.DuckDBPyConnection, recording: Recording, folder: Path) -> list[Path]:
-    """The journal that is not in parts, as parts in a temporary folder."""
-    parts = []
-    for number in recording.segments:
-        part = part_path(folder, number)
-        try:
-            batches = recording.segment_batches(number)
-            if write_part(connection, part, batches, recording.context.operation_names):
-                parts.append(part)
-        except OSError as error:
-            raise RecordingError(f"cannot convert the journal in {folder}: {error.strerror}") from None
-        except duckdb.Error as error:
-            raise RecordingError(f"cannot convert the journal in {folder}: {first_line(error)}") from None
-    return parts
+def _sources(
+    connection: duckdb.DuckDBPyConnection, recording: Recording, named: frozenset[str], folder: Path
+) -> Sources:
+    """Where the tables are that the statement names; `operations` counts as named always."""
+    sources = Sources()
+    sources.parts[OPERATIONS] = [part_path(recording.path, number) for number in recording.parts]
+    for table in PART_TABLES:
+        sources.parts[table.name] = recording.table_parts(table.name) if table.name in named else []
+    for name in RESULT_TABLES:
+        path = result_path(recording.path, name)
+        if name in named and _is_readable(connection, path):
+            sources.results[name] = path
+    missing = named & {CONNECTIONS, THREADS} - sources.results.keys()
+    if recording.segments or missing:
+        follow = bool(missing) or READY in named
+        _add_recovered(connection, recording, folder, sources, follow=follow)
+    return sources
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, recording: Recording, files: Sequence[Path]) -> None:
-    if files:
-        listed = ", ".join(quoted(str(path)) for path in files)
-        connection.execute(f"CREATE VIEW operations AS SELECT * FROM read_parquet([{listed}])")
-    else:
-        columns = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
-        connection.execute(f"CREATE TABLE operations ({columns})")
-    file_types = {"file": "INTEGER", "description": "VARCHAR", "device": "UBIGINT", "inode": "UBIGINT"}
-    ring_types = {field.name: "BIGINT" for field in fields(Ring)}
-    _create_table(connection, "files", file_types, [_values(file) for file in recording.files.values()])
-    _create_table(connection, "rings", ring_types, [_values(ring) for ring in recording.rings])
-    context, losses = recording.context, recording.losses
-    meta: dict[str, tuple[str, Any]] = {
-        "status": ("VARCHAR", recording.status),
-        "kernel": ("VARCHAR", context.kernel),
-        "machine": ("VARCHAR", context.machine),
-        "target": ("VARCHAR", context.target),
-        "command": ("VARCHAR", " ".join(context.command)),
-        "started_ns": ("BIGINT", context.started_ns),
-        "started_unix_ns": ("BIGINT", context.started_unix_ns),
-        "ended_ns": ("BIGINT", recording.ended_ns),
-        "lost": ("BIGINT", losses.total_lost),
-        "untracked": ("BIGINT", losses.untracked),
-    }
-    types = {name: type for name, (type, _) in meta.items()}
-    _create_table(connection, "meta", types, [tuple(value for _, value in meta.values())])
-    offset = context.started_unix_ns - context.started_ns
-    connection.execute(f"CREATE MACRO wall_time(ns) AS make_timestamp((ns + {offset}) // 1000)")
+def _is_readable(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether the recorder came to write this; the answer is also no for a damaged file."""
+    if not path.exists():
+        return False
+    try:
+        row_count(connection, path)
+    except RecordingError:
+        return False
+    return True
 
 
-def _values(record: File | Ring) -> tuple[Any, ...]:
-    return tuple(getattr(record, field.name) for field in fields(record))
-
-
-def _create_table(
-    connection: duckdb.DuckDBPyConnection, name: str, types: dict[str, str], rows: Sequence[tuple[Any, ...]]
+def _add_recovered(
+    connection: duckdb.DuckDBPyConnection,
+    recording: Recording,
+    folder: Path,
+    sources: Sources,
+    *,
+    follow: bool,
 ) -> None:
-    """A table by its columns at once: rows one by one take a millisecond each."""
-    columns = ", ".join(f"{column} {type}" for column, type in types.items())
-    connection.execute(f"CREATE TABLE {name} ({columns})")
-    if rows:
-        cells = np.array(rows, object)
-        values = {column: cells[:, position] for position, column in enumerate(types)}
-        connection.register("given", values)
-        connection.execute(f"INSERT INTO {name} SELECT * FROM given")
-        connection.unregister("given")
+    """The journal that is not in parts, as parts in a temporary folder.
+
+    With `follow` everything before it is read too, and `sources` gets the results that the
+    recorder has not left.
+    """
+    derivation = Derivation(recording.context, recording.interests, recording.open_sockets)
+    if not follow:
+        derivation.break_off()
+    files = recording.files
+    for number in sorted((*recording.parts, *recording.segments)):
+        if number in recording.segments:
+            records = recording.segment_records(number)
+            rows = ((each, derivation.add(each, files)) for each in records)
+            write_parts(connection, folder, number, rows, recording.context.operation_names)
+            for table, parts in sources.parts.items():
+                if (path := part_path(folder, number, table)).exists():
+                    parts.append(path)
+        elif follow:
+            for each in recording.part_records(number):
+                derivation.add(each, files)
+    if follow:
+        found = derivation.results(files, recording.threads, recording.open_sockets)
+        sources.computed = {name: rows for name, rows in found.items() if name not in sources.results}
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], folder: str) -> None:

@@ -13,13 +13,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uringtrace.errors import RecordingError
 from uringtrace.tracer.record import Batch
-from uringtrace.tracer.recording.converter import segment_batches
+from uringtrace.tracer.recording.chunks import segment_records
+from uringtrace.tracer.recording.files_log import FilesReader
 from uringtrace.tracer.recording.journal import open_segment
-from uringtrace.tracer.recording.layout import contents, is_held, part_path, segment_path
+from uringtrace.tracer.recording.layout import (
+    FILES_NAME,
+    OPERATIONS,
+    SOCKET_EVENTS,
+    contents,
+    is_held,
+    part_path,
+    segment_path,
+)
 from uringtrace.tracer.recording.metadata import RECORDING, STOPPED, Metadata, read_metadata
-from uringtrace.tracer.records import Records, only_operations
+from uringtrace.tracer.records import SOCKET_EVENT, Records
 from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
 
 if TYPE_CHECKING:
@@ -49,6 +61,13 @@ class Recording:
         self._problems: list[str] = []
         self._damaged_rows = 0
         self._ended_ns = metadata.ended_ns
+        self._files = FilesReader(path)
+        self._files.files.update(metadata.files)
+
+    @property
+    def schema(self) -> int:
+        """Of meta.json and of the parts."""
+        return self._metadata.schema
 
     @property
     def context(self) -> Context:
@@ -60,19 +79,27 @@ class Recording:
 
     @property
     def files(self) -> Mapping[int, File]:
-        return self._metadata.files
+        """Of a recording in the making those known when this was last asked, or more."""
+        before = self._files.damaged
+        try:
+            self._files.update()
+        except OSError as error:
+            self.report(f"cannot read {FILES_NAME}: {error.strerror}")
+        if self._files.damaged > before:
+            self.report(f"{FILES_NAME} is damaged: {self._files.damaged - before} files are not known")
+        return self._files.files
 
     @property
     def threads(self) -> Mapping[int, Thread]:
-        return {}
+        return self._metadata.threads
 
     @property
     def interests(self) -> tuple[Interest, ...]:
-        return ()
+        return self._metadata.interests
 
     @property
     def open_sockets(self) -> tuple[OpenSocket, ...]:
-        return ()
+        return self._metadata.open_sockets
 
     @property
     def losses(self) -> Losses:
@@ -102,24 +129,49 @@ class Recording:
             self._problems.append(problem)
             self._damaged_rows += lost_rows
 
-    def rows_of(self, number: int) -> int:
+    def rows_of(self, number: int, table: str = OPERATIONS) -> int:
         """Rows of a part by meta.json; 0 where that does not say."""
-        return sum(part.rows for part in self._metadata.parts if part.number == number)
+        for part in self._metadata.parts:
+            if part.number == number:
+                return part.rows if table == OPERATIONS else part.tables.get(table, 0)
+        return 0
+
+    def table_parts(self, table: str) -> list[Path]:
+        """The readable parts of a table beside the operations, in order."""
+        from uringtrace.tracer.recording.parts import row_count
+
+        readable = []
+        for number in self.parts:
+            path = part_path(self.path, number, table)
+            expected = self.rows_of(number, table)
+            if not path.exists():
+                if expected:
+                    self.report(f"{path.name} is missing; skipped", expected)
+                continue
+            try:
+                row_count(self._connection, path)
+            except RecordingError as error:
+                self.report(f"{error.message}; skipped", expected)
+            else:
+                readable.append(path)
+        return readable
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the operations in completion order, at most BATCH_ROWS at once from parts.
+        """The operations of `records`."""
+        return (records.operations for records in self.records())
+
+    def records(self) -> Iterator[Records]:
+        """Yield everything in completion order, at most BATCH_ROWS operations at once from parts.
 
         May be called again. Raises nothing for damage: see `problems`.
         """
         for number in sorted((*self.parts, *self.segments)):
-            for batch in self._part(number) if number in self.parts else self.segment_batches(number):
-                if batch.size:
-                    self._ended_ns = max(self._ended_ns, int(batch["completed_ns"].max()))
-                yield batch
-
-    def records(self) -> Iterator[Records]:
-        """The same with all that was observed beside the operations."""
-        return (only_operations(batch) for batch in self.batches())
+            for records in (
+                self.part_records(number) if number in self.parts else self.segment_records(number)
+            ):
+                if records.operations.size:
+                    self._ended_ns = max(self._ended_ns, int(records.operations["completed_ns"].max()))
+                yield records
 
     @cached_property
     def _connection(self) -> DuckDBPyConnection:
@@ -128,28 +180,43 @@ class Recording:
 
         return connect()
 
-    def _part(self, number: int) -> Iterator[Batch]:
+    def part_records(self, number: int) -> Iterator[Records]:
+        """The records of a part; none, and a problem, when it is damaged."""
         from uringtrace.tracer.recording.parts import read_part
 
         try:
-            batch = read_part(self._connection, part_path(self.path, number))
+            part = read_part(self._connection, self.path, number)
         except RecordingError as error:
             self.report(f"{error.message}; skipped", self.rows_of(number))
             return
-        for start in range(0, batch.size, BATCH_ROWS):
-            yield batch[start : start + BATCH_ROWS]
+        yield from in_batches(replace(part, socket_events=self._socket_events(number)))
 
-    def segment_batches(self, number: int) -> Iterator[Batch]:
-        """The operations of a journal segment, up to the first damage in it."""
+    def _socket_events(self, number: int) -> NDArray[np.void]:
+        from uringtrace.tracer.recording.parts import read_socket_events
+
+        path = part_path(self.path, number, SOCKET_EVENTS)
+        expected = self.rows_of(number, SOCKET_EVENTS)
+        if not path.exists():
+            if expected:
+                self.report(f"{path.name} is missing; skipped", expected)
+            return np.zeros(0, SOCKET_EVENT)
+        try:
+            return read_socket_events(self._connection, path)
+        except RecordingError as error:
+            self.report(f"{error.message}; skipped", expected)
+            return np.zeros(0, SOCKET_EVENT)
+
+    def segment_records(self, number: int) -> Iterator[Records]:
+        """The records of a journal segment, up to the first damage in it."""
         try:
             segment = open_segment(segment_path(self.path, number))
             if segment.torn_bytes:
                 torn = f"ends in {segment.torn_bytes} bytes of an unfinished write"
                 self.report(f"{segment.path.name} {torn}; skipped")
-            yield from segment_batches(segment)
+            yield from segment_records(segment)
         except FileNotFoundError:
             # It has become a part since the directory was listed.
-            yield from self._part(number)
+            yield from self.part_records(number)
         except RecordingError as error:
             self.report(f"{error.message}; the rest of it is skipped")
         except OSError as error:
@@ -163,6 +230,22 @@ class Recording:
         from uringtrace.tracer.recording.query import run
 
         return run(self, sql)
+
+
+def in_batches(part: Records) -> Iterator[Records]:
+    """The same in pieces of at most BATCH_ROWS operations; socket events go with what ended after them."""
+    operations, memory, events = part.operations, part.memory, part.socket_events
+    latest = np.maximum.accumulate(events["ns"])
+    begin = 0
+    for start in range(0, max(operations.size, 1), BATCH_ROWS):
+        rows = operations[start : start + BATCH_ROWS]
+        last = start + BATCH_ROWS >= operations.size
+        end = events.size if last else int(np.searchsorted(latest, rows["completed_ns"].max(), "right"))
+        low, high = np.searchsorted(memory["row"], [start, start + BATCH_ROWS])
+        pieces = memory[low:high].copy()
+        pieces["row"] -= start
+        yield Records(rows, pieces, events[begin : max(begin, end)])
+        begin = max(begin, end)
 
 
 def open_recording(path: Path) -> Recording:

@@ -18,7 +18,8 @@ import numpy as np
 
 from uringtrace.errors import Error, RecordingError, StorageError
 from uringtrace.tracer.recording.chunks import Chunk
-from uringtrace.tracer.recording.converter import Converter, Failure
+from uringtrace.tracer.recording.converter import Converter
+from uringtrace.tracer.recording.files_log import FilesWriter
 from uringtrace.tracer.recording.journal import SegmentWriter
 from uringtrace.tracer.recording.layout import RESERVE_NAME, hold, segment_path, sync
 from uringtrace.tracer.recording.metadata import (
@@ -27,6 +28,7 @@ from uringtrace.tracer.recording.metadata import (
     RECORDING,
     SIZE_LIMIT,
     STOPPED,
+    Failure,
     Metadata,
     Part,
     write_metadata,
@@ -46,6 +48,8 @@ traffic is some 400 parts and not 8640."""
 
 METADATA_SECONDS = 1.0
 """meta.json is rewritten at most this often while recording."""
+METADATA_SHARE = 1 / 20
+"""Of the recorder's time at most this much goes into that."""
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -87,7 +91,7 @@ class Writer:
         self._metadata_bytes = 0
         self._reserve_bytes = 0
         self._ended_ns = source.context.started_ns
-        self._started = self._segment_started = self._metadata_written = time.monotonic()
+        self._started = self._segment_started = self._next_metadata = time.monotonic()
         try:
             if os.path.lexists(path):
                 shutil.rmtree(path)
@@ -97,7 +101,8 @@ class Writer:
         self._lock = hold(path)
         try:
             self._reserve()
-            self._write_metadata()
+            self._files = FilesWriter(path)
+            self._write_facts()
             self._segment = SegmentWriter(segment_path(path, 0), 0, chunk_format)
             self._converter = Converter(path, self._lock)
         except OSError as error:
@@ -125,7 +130,7 @@ class Writer:
         """What the files of the directory take."""
         parts = sum(part.bytes for part in self.parts)
         journal = sum(self._closed_segments.values()) + self._segment.bytes
-        return parts + journal + self._metadata_bytes + self._reserve_bytes
+        return parts + journal + self._files.bytes + self._metadata_bytes + self._reserve_bytes
 
     def append(self, chunk: Chunk) -> bool:
         """Write one chunk; an empty one marks an idle drain, call it then too.
@@ -149,9 +154,9 @@ class Writer:
             now = time.monotonic()
             if self._segment.frames and now - self._segment_started >= self._longest_segment(now):
                 self._rotate()
-            if now - self._metadata_written >= METADATA_SECONDS:
+            if now >= self._next_metadata:
                 self._collect()
-                self._write_metadata()
+                self._write_facts()
         except OSError as error:
             raise self._stop(error) from None
         return True
@@ -170,7 +175,7 @@ class Writer:
         self._reserve_bytes = 0
         try:
             # Before the conversion: whoever interrupts that leaves a finished recording.
-            self._write_metadata()
+            self._write_facts()
             self._convert_rest()
             self._write_metadata()
             sync(self.path)
@@ -178,6 +183,7 @@ class Writer:
             raise StorageError(f"cannot write to {self.path}: {error.strerror}") from None
         finally:
             self._converter.close()
+            self._files.close()
             os.close(self._lock)
             self._lock = -1
         if left := sorted(self._closed_segments):
@@ -209,6 +215,8 @@ class Writer:
 
     def _rotate(self) -> None:
         """Close the segment, hand it to the converter and begin the next."""
+        # The converter asks what the files of a segment are.
+        self._files.write(self._source.files)
         following = self._segment.number + 1
         segment = SegmentWriter(segment_path(self.path, following), following, self._chunk_format)
         self._close_segment()
@@ -227,7 +235,7 @@ class Writer:
                 self._failures[result.number] = result
                 continue
             del self._closed_segments[result.number]
-            if result.rows:
+            if result.bytes:
                 self.parts.append(result)
 
     def _convert_rest(self) -> None:
@@ -246,6 +254,10 @@ class Writer:
                 self._collect()
         self._collect()
 
+    def _write_facts(self) -> None:
+        self._files.write(self._source.files)
+        self._write_metadata()
+
     def _write_metadata(self) -> None:
         source = self._source
         metadata = Metadata(
@@ -253,9 +265,13 @@ class Writer:
             status=self.status,
             ended_ns=self._ended_ns,
             rings=source.rings,
-            files=source.files,
+            threads=source.threads,
+            interests=source.interests,
+            open_sockets=source.open_sockets,
             losses=source.losses,
             parts=tuple(sorted(self.parts, key=lambda part: part.number)),
         )
+        started = time.monotonic()
         self._metadata_bytes = write_metadata(self.path, metadata)
-        self._metadata_written = time.monotonic()
+        ended = time.monotonic()
+        self._next_metadata = ended + max(METADATA_SECONDS, (ended - started) / METADATA_SHARE)

@@ -31,12 +31,14 @@ class QueryCommand:
     summary = "ask a recording in SQL"
     group = "Recordings"
     epilog = (
-        "views: operations, files, rings, meta; docs/recording.md lists the columns.\n"
+        "views: operations, completions, readiness, interest, socket_events, connections,\n"
+        "threads, files, rings, meta; docs/recording.md lists the columns.\n"
         "wall_time(completed_ns) is the time of day, UTC.\n\n"
         "examples:\n"
         "  uringtrace query run 'SELECT operation, count(*) AS n FROM operations\n"
         "                        GROUP BY operation ORDER BY n DESC'\n"
         "  uringtrace query run 'FROM operations WHERE error IS NOT NULL' --json\n"
+        "  uringtrace query run 'FROM connections ORDER BY bytes_out DESC LIMIT 10'\n"
         "  uringtrace query run 'DESCRIBE operations'"
     )
 

@@ -105,7 +105,9 @@ def require_process(pid: int, proc: Path) -> None:
     if has_ended(fields):
         raise TargetError(f"process {pid} has ended and only waits for its parent")
     if is_kernel_thread(pid, proc):
-        raise TargetError(f"{pid} ({name_in(fields)}) is a kernel thread: it makes no system calls and has no rings")
+        raise TargetError(
+            f"{pid} ({name_in(fields)}) is a kernel thread: it makes no system calls and has no rings"
+        )
 
 
 def status(pid: int, proc: Path) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, call, row, rows
+from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, call, context, row, rows
 from tests.text.conftest import ME, Command
 from uringtrace.cli.live import LiveCommand, watch
 from uringtrace.tracer.source import Losses
@@ -149,6 +149,22 @@ def test_a_recording_is_read_with_its_own_time_and_its_problems_are_told(
     out, err = capsys.readouterr()
     assert counts(out) == ["READ 1", "READ 2"]
     assert err == "uringtrace: part 3 is missing; skipped\n"
+
+
+@pytest.mark.parametrize("interface", ["all", "io_uring", "syscall"])
+def test_one_interface_of_a_recording_is_counted_as_if_only_it_had_been_captured(
+    recording: Callable[..., str], run: Command, capsys: pytest.CaptureFixture[str], interface: str
+) -> None:
+    parts = [rows(row("READ"), call("read", 3)), rows(call("read", 3), row("NOP"))]
+    fake = FakeSource(parts, context=context(probes=("io_uring_complete", "sys_exit")), rings=(RING,))
+    assert run("stat", "--json", "--interface", interface, recording(fake)) == 0
+    report = json.loads(capsys.readouterr().out)
+    io_uring, syscall = {"READ": 1, "NOP": 1}, {"read": 2}
+    expected = {"all": io_uring | syscall, "io_uring": io_uring, "syscall": syscall}[interface]
+    assert {each["name"]: each["count"] for each in report["operations"]} == expected
+    assert (report["totals"]["io_uring"] is None) == (interface == "syscall")
+    assert (report["totals"]["syscall"] is None) == (interface == "io_uring")
+    assert len(report["rings"]) == (0 if interface == "syscall" else 1)
 
 
 def test_the_status_of_a_launched_command_is_passed_on(counting: Callable[..., None], run: Command) -> None:

@@ -16,7 +16,7 @@ from uringtrace.cli.signals import stopping_on_signals
 from uringtrace.cli.target_options import recording_from, target_from
 
 if TYPE_CHECKING:
-    from uringtrace.tracer.source import CountingSource, LaunchingSource
+    from uringtrace.tracer.source import CountingSource, LaunchingSource, Source
 
 _FOREVER = 3600.0
 
@@ -61,7 +61,12 @@ def counting_source(
         from uringtrace.tracer.replayed_counting import ReplayedCounting
 
         recording = open_recording(path)
-        replayed = ReplayedCounting(recording, connections=connections, threads=threads)
+        shown: Source = recording
+        if arguments.interface != "all":
+            from uringtrace.tracer.one_interface import OneInterface
+
+            shown = OneInterface(recording, arguments.interface)
+        replayed = ReplayedCounting(shown, connections=connections, threads=threads)
         with stopping_on_signals(replayed.stop):
             yield replayed
         for problem in recording.problems:

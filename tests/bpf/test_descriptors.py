@@ -84,10 +84,10 @@ Log = Callable[[str], list[str]]
 
 @pytest.fixture
 def log_of(kinds: Path, tmp_path: Path) -> Log:
-    """The lines of `log` about one subject of `kinds`, without the process's own line of JSON."""
+    """The lines of `log` about one subject's io_uring operations, without the process's own line of JSON."""
 
     def run(subject: str) -> list[str]:
-        with Tracer(tmp_path, "log", "--", kinds, subject) as log:
+        with Tracer(tmp_path, "log", "-e", "io_uring", "--", kinds, subject) as log:
             assert log.wait() == 0, log.notices()
             return [line for line in log.output().splitlines() if line.startswith("[pid")]
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bpf.kernel_objects import held_by, in_the_kernel, shown_by_bpftool
 from tests.bpf.processes import Held, Tracer, counts, json_lines, wait_for
+from uringtrace.tracer.record import Kind, is_call
 from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.recording.layout import is_held
 
@@ -32,7 +33,7 @@ def wait_for_progress(tracer: Tracer) -> None:
         lines = [
             json.loads(line) for line in tracer.output().splitlines(keepends=True) if line.endswith("}\n")
         ]
-        return any(line["totals"]["completions"] for line in lines)
+        return any(line["totals"]["io_uring"]["completions"] for line in lines)
 
     wait_for(progress, "progress")
 
@@ -77,14 +78,20 @@ def test_a_target_that_is_killed_in_the_middle_ends_the_capture_with_the_report(
         assert record.wait() == 0, record.notices()
     lines = json_lines(stat.output())
     intervals = [line for line in lines if line["type"] == "interval"]
-    total = report["totals"]["completions"]
-    assert 0 < sum(line["totals"]["completions"] for line in intervals) <= total < OPERATIONS
+    totals = report["totals"]
+    through_ring = totals["io_uring"]["completions"]
+    told = sum(line["totals"]["io_uring"]["completions"] for line in intervals)
+    assert 0 < told <= through_ring < OPERATIONS
     [ring] = report["rings"]
-    assert (ring["completions"], ring["in_flight"]) == (total, 0)
+    assert (ring["completions"], ring["in_flight"]) == (through_ring, 0)
     # Both saw the whole of it: they were attached before and detached after.
     recording = open_recording(tmp_path / "recording")
-    completed = sum(int((batch["kind"] == 1).sum()) for batch in recording.batches())
-    assert completed + recording.losses.total_lost == total
+    rows = [batch[batch["kind"] == Kind.COMPLETION] for batch in recording.batches()]
+    completed = sum(int((~is_call(batch)).sum()) for batch in rows)
+    returned = sum(int(is_call(batch).sum()) for batch in rows)
+    assert completed <= through_ring
+    assert returned <= totals["syscall"]["completions"]
+    assert completed + returned + recording.losses.total_lost == totals["completions"]
 
 
 @pytest.mark.parametrize("command", ["stat", "record"])
@@ -112,7 +119,7 @@ def test_a_tracer_that_is_killed_leaves_nothing_and_the_target_goes_on(
         # Its converter ends by itself, when it notices.
         wait_for(lambda: not is_held(recording), "nobody writes to the recording")
         left = open_recording(recording)
-        rows = sum(len(batch) for batch in left.batches())
+        rows = sum(int((~is_call(batch)).sum()) for batch in left.batches())
         assert 0 < rows <= OPERATIONS
         assert any("died" in problem for problem in left.problems), left.problems
 
@@ -154,6 +161,8 @@ def test_a_duration_ends_the_capture_and_intervals_add_up(busy: Held, tmp_path: 
     *intervals, summary = json_lines(tracer.output())
     assert summary == report
     assert len(intervals) >= 1
-    completed = sum(interval["totals"]["completions"] for interval in intervals)
-    assert 0 < completed <= report["totals"]["completions"] < OPERATIONS
+    completed = sum(interval["totals"]["io_uring"]["completions"] for interval in intervals)
+    assert 0 < completed <= report["totals"]["io_uring"]["completions"] < OPERATIONS
+    called = sum(interval["totals"]["syscall"]["completions"] for interval in intervals)
+    assert 0 < called <= report["totals"]["syscall"]["completions"]
     assert 0.3 <= report["duration_s"] < 5

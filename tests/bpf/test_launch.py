@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bpf.processes import Tracer, counts
 from uringtrace.tracer.capture import start_counting, start_streaming
-from uringtrace.tracer.record import Kind
+from uringtrace.tracer.record import FIRST_CALL, Kind, is_call
+from uringtrace.tracer.syscalls.numbers import system_call_names
 from uringtrace.tracer.target import Target
 
 pytestmark = pytest.mark.bpf
 
 OPERATIONS = 7
+NUMBERS = {name: number for number, name in system_call_names(os.uname().machine).items()}
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["counting", "streaming"])
 def test_a_program_that_starts_with_io_uring_is_seen_from_its_first_operation(
-    nop: Path, streaming: bool, tmp_path: Path
+    nop: Path, streaming: bool
 ) -> None:
-    """Twenty times, since what would be missed would be missed by chance."""
+    """Twenty times, since what would be missed would be missed by chance.
+
+    Its first system call is the execve that it starts with: the shell's.
+    """
     target = Target(command=("sh", "-c", 'exec "$1" "$2" >/dev/null', "sh", str(nop), str(OPERATIONS)))
+    execve = FIRST_CALL + NUMBERS["execve"]
     seen = []
     for _ in range(10):
         if streaming:
             with start_streaming(target) as capture:
-                kinds = [kind for batch in capture.batches() for kind in batch["kind"].tolist()]
-            seen.append((kinds.count(Kind.COMPLETION), len(kinds), capture.losses.untracked))
+                batch = np.concatenate(list(capture.batches()))
+            asked = batch[~is_call(batch)]
+            completed = asked[asked["kind"] == Kind.COMPLETION]
+            seen.append((len(completed), len(asked), capture.losses.untracked))
+            calls = batch[is_call(batch)]
+            assert calls["opcode"][0] == execve
+            assert (calls["opcode"] == execve).sum() == 2
         else:
             with start_counting(target) as counting:
                 while not counting.wait(1.0):
                     pass
+                counters = counting.counters()
+                totals = counters[:FIRST_CALL]
                 seen.append(
                     (
-                        int(counting.counters()["completions"].sum()),
-                        int(counting.counters()["submitted"].sum()),
+                        int(totals["completions"].sum()),
+                        int(totals["submitted"].sum()),
                         counting.losses.untracked,
                     )
                 )
+            assert counters["completions"][execve] == 2
     assert seen == [(OPERATIONS, OPERATIONS, 0)] * 10
 
 
@@ -69,7 +85,9 @@ def test_the_command_has_our_standard_streams(tmp_path: Path) -> None:
         assert tracer.wait() == 0
     assert tracer.output().splitlines()[0] == "out"
     assert "err" in tracer.notices().splitlines()
-    assert counts(tracer.report()) == {}
+    report = tracer.report()
+    assert counts(report) == {}
+    assert counts(report, "syscall")["write"] == 2
 
 
 @pytest.mark.parametrize("command", ["stat", "log", "record"])

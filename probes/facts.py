@@ -108,18 +108,24 @@ def _parse_file(record: bytes) -> FileFact:
     elif path == _NAMELESS:
         description = f"anon_inode:[{inode}]"
     else:
-        description = join_path(path, bool(truncated))
+        description = join_path(path, truncated == 1, nowhere=truncated == _NOWHERE)
     return FileFact(number, description, device, inode)
 
 
-def join_path(names: bytes, truncated: bool) -> str:
+_NOWHERE = 2
+"""PATH_NOWHERE in file.h."""
+_IN_MEMORY = ("memfd:", "SYSV", "dev/zero")
+"""How names begin that /proc shows as paths although they are none (mm/shmem.c, mm/memfd.c, ipc/shm.c)."""
+
+
+def join_path(names: bytes, truncated: bool, *, nowhere: bool = False) -> str:
     """The path from NUL-terminated names, leaf first.
 
-    A file of an anonymous file system has one name such as "[eventpoll]".
+    A file of an anonymous file system has one name, `nowhere`, such as "[eventpoll]" or "inotify".
     """
     parts = [name.decode(errors="surrogateescape") for name in names.split(b"\0")[:-1]]
     parts.reverse()
-    if len(parts) == 1 and parts[0].startswith("["):
+    if nowhere and not parts[0].startswith(_IN_MEMORY):
         return f"anon_inode:{parts[0]}"
     return ("…/" if truncated else "/") + "/".join(parts)
 

@@ -40,6 +40,7 @@ REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "OFF_SB_DEVICE": (("super_block", "s_dev"),),
     "OFF_DENTRY_PARENT": (("dentry", "d_parent"),),
     "OFF_DENTRY_NAME": (("dentry", "d_name.name"),),
+    "OFF_DENTRY_HASH": (("dentry", "d_name"),),
     "OFF_MOUNT_MNT": (("mount", "mnt"),),
     "OFF_MOUNT_PARENT": (("mount", "mnt_parent"),),
     "OFF_MOUNT_POINT": (("mount", "mnt_mountpoint"),),

@@ -14,6 +14,7 @@
 #define FILE_LIMIT 131072
 #define PATH_PARTS 24
 #define PATH_SIZE 512
+#define PATH_NOWHERE 2 /* file_fact.truncated: the one name hangs nowhere */
 #define NAME_SIZE 256 /* NAME_MAX and its NUL */
 
 struct file_fact {
@@ -38,7 +39,7 @@ struct socket_identity {
 struct seen_file {
 	u64 inode;
 	struct socket_identity socket;
-	u32 file, generation, settled, reserved;
+	u32 file, generation, settled, name;
 };
 
 BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, FILE_LIMIT);
@@ -59,6 +60,7 @@ static __always_inline void file_path(struct file_fact *fact, u64 file)
 		u64 name = LOAD_PROBED(u64, dentry, OFF_DENTRY_NAME);
 		long length = bpf_probe_read_kernel_str(fact->path, NAME_SIZE, (void *)name);
 		fact->path_length = length > 0 ? length : 0;
+		fact->truncated = PATH_NOWHERE;
 		return;
 	}
 	for (int i = 0; i < PATH_PARTS && used < PATH_SIZE; i++) {
@@ -177,6 +179,20 @@ static __always_inline int same_socket(const struct socket_identity *seen, const
 
 static __always_inline int is_socket(u16 mode) { return (mode & 0170000) == 0140000; /* S_IFSOCK */ }
 
+#define NAME_PARTS 4
+/* What tells a file's name, and those of the folders it is in, from others: each dentry and
+ * its name's length and hash, which a rename changes (struct qstr, include/linux/dcache.h). */
+static __always_inline u32 name_of(u64 file)
+{
+	u64 dentry = LOAD_PROBED(u64, file, OFF_FILE_DENTRY), name = 0;
+#pragma unroll
+	for (int i = 0; i < NAME_PARTS; i++) {
+		name = name * 31 + dentry + LOAD_PROBED(u64, dentry, OFF_DENTRY_HASH);
+		dentry = LOAD_PROBED(u64, dentry, OFF_DENTRY_PARENT);
+	}
+	return name ^ name >> 32;
+}
+
 /* The number of a file. One that was not seen before is left in new_files. */
 static __always_inline u32 file_number(u64 file)
 {
@@ -223,7 +239,7 @@ static __always_inline u32 file_number(u64 file)
 	pending->count = place + 1;
 	struct new_file *new = &pending->file[place];
 	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = take_number(file_numbers.lookup(&zero)),
-				  .generation = generation, .settled = settled};
+				  .generation = generation, .settled = settled, .name = name_of(file)};
 	seen_files.update(&file, &fresh);
 	new->file = file;
 	new->inode = inode;
@@ -264,6 +280,16 @@ static __always_inline void forget_file_at(s32 fd)
 {
 	u64 file = file_at(fd);
 	seen_files.delete(&file);
+}
+
+/* A file that was opened may have the struct of one that is closed, and its inode, but
+ * another name. */
+static __always_inline void forget_renamed_file_at(s32 fd)
+{
+	u64 file = file_at(fd);
+	struct seen_file *seen = seen_files.lookup(&file);
+	if (seen && seen->name != name_of(file))
+		seen_files.delete(&file);
 }
 
 static __always_inline u32 file_number_at(s32 fd)

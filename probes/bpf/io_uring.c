@@ -292,8 +292,11 @@ static __always_inline u32 new_descriptor(u64 octx, u8 opcode, const struct sqe 
 		return 0;
 	if (result < 0)
 		return 0;
-	if (!sqe->file_index)
+	if (!sqe->file_index) {
+		if (opcode == OP_OPENAT || opcode == OP_OPENAT2)
+			forget_renamed_file_at(result);
 		return file_number_at(result);
+	}
 	u32 slot = sqe->file_index == SLOT_ANY ? result : sqe->file_index - 1;
 	u64 file = 0;
 #if defined(OFF_CTX_FILE_NODES) && defined(OFF_NODE_FILE)

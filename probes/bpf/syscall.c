@@ -135,8 +135,10 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		forget_file_at(result);
 	if (traits && result >= 0 &&
 	    (traits->flags & RESULT_IS_DESCRIPTOR ||
-	     (traits->flags & MAY_DUPLICATE && duplicates(call->argument[1]))))
+	     (traits->flags & MAY_DUPLICATE && duplicates(call->argument[1])))) {
+		forget_renamed_file_at(result);
 		result_file = file_number_at(result);
+	}
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
 				       .flags = slept ? CALL_SLEPT : 0};
 	if (traits && traits->capture[0].form && !hides_memory(traits, call)) {

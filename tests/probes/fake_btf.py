@@ -72,7 +72,7 @@ _PLACED: dict[str, dict[str, tuple[int, int]]] = {
     "file": {"f_inode": (0, 8), "f_path.mnt": (8, 8), "f_path.dentry": (16, 8), "private_data": (24, 8)},
     "inode": {"i_ino": (0, 8), "i_mode": (8, 2), "i_generation": (12, 4), "i_sb": (16, 8)},
     "super_block": {"s_dev": (0, 4)},
-    "dentry": {"d_parent": (0, 8), "d_name.name": (8, 8)},
+    "dentry": {"d_parent": (0, 8), "d_name": (8, 16), "d_name.name": (16, 8)},
     "mount": {"mnt_parent": (0, 8), "mnt_mountpoint": (8, 8), "mnt": (16, 32)},
     "vfsmount": {"mnt_root": (0, 8)},
     "socket": {"sk": (0, 8)},

@@ -60,10 +60,6 @@ def test_many_different_calls_agree_in_full(compared: Comparison) -> None:
     assert len(compared.agreeing) >= 120, sorted(compared.agreeing)
 
 
-@pytest.mark.xfail(
-    reason="a file that takes over the struct of a closed one is shown under that one's name, "
-    "when both are one inode or have none of their own"
-)
 def test_descriptors_stand_for_the_same_files_and_addresses(compared: Comparison) -> None:
     assert compared.files_compared >= 200
     if compared.file_differences:

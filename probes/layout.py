@@ -238,7 +238,7 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
     test = f"((op) < 64 ? {low}ULL >> ((op) & 63) : {high}ULL >> ((op) & 63)) & 1"
     wanted = (
         *("POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC"),
-        *("ACCEPT", "SOCKET", "OPENAT", "OPENAT2"),
+        *("ACCEPT", "SOCKET", "OPENAT", "OPENAT2", "SPLICE", "TEE"),
     )
     return {
         "OPCODES": str(max(names) + 2),

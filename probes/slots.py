@@ -93,8 +93,8 @@ SEQUENCE_SLOT = np.dtype(
         ("sequence", "<u4"),
         ("previous_ns", "<u8"),
         ("result_file", "<u4"),
-        ("reserved2", "<u4"),
-        ("reserved3", "<u8", (4,)),
+        ("second_file", "<u4"),
+        ("reserved2", "<u8", (4,)),
     ]
 )
 

@@ -137,7 +137,7 @@ def _add_extensions(batch: Batch, slots: Slots, owner: Indexes) -> None:
         batch[name][owner[where]] = arguments[name]
     where = np.flatnonzero(kinds == SEQUENCE_KIND)
     sequences = slots[where].view(SEQUENCE_SLOT)
-    for name in ("sequence", "previous_ns", "result_file"):
+    for name in ("sequence", "previous_ns", "result_file", "second_file"):
         batch[name][owner[where]] = sequences[name]
     where = np.flatnonzero(kinds == CALL_ARGUMENTS_KIND)
     words = slots[where].view(CALL_ARGUMENTS_SLOT)["argument"]

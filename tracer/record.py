@@ -122,14 +122,14 @@ OPERATION = np.dtype(
         ("sqe_flags", "u1"),
         ("has_arguments", "?"),  # the SQE fields, or the call's arguments, were captured
         ("result_file", "<u4"),  # file of the new descriptor that `result` is; 0: not known
-        # The rest is of system calls only. `fd` and `file` are those of the first descriptor argument.
+        # The rest, but for second_file, is of system calls only. `fd` and `file` are those of the first descriptor argument.
         ("arg0", "<u8"),
         ("arg1", "<u8"),
         ("arg2", "<u8"),
         ("arg3", "<u8"),
         ("arg4", "<u8"),
         ("arg5", "<u8"),
-        ("second_file", "<u4"),  # file of the second descriptor argument
+        ("second_file", "<u4"),  # file of the second descriptor argument, or of splice_fd_in
         ("slept", "?"),  # the thread gave up its processor to wait
         ("wake", "u1"),  # Wake
         ("wakes", "<u2"),  # how often it was woken in the call; 65535 or more: 65535

@@ -19,7 +19,7 @@ struct completion {
 	u32 ring;
 	s32 result;
 	u32 cqe_flags;
-	u32 file, result_file;
+	u32 file, result_file, second_file;
 	u8 kind, path, sqe_flags_mask;
 };
 
@@ -77,11 +77,12 @@ static __always_inline void fill_arguments(struct arguments_slot *slot, const st
 }
 
 /* One record: the operation, its arguments where the SQE or a chain is known, its place
- * in the sequence of a multishot operation and the file that its result stands for. `sqe` counts only with `has_fields`. */
+ * in the sequence of a multishot operation, and the files that its result and splice_fd_in
+ * stand for. `sqe` counts only with `has_fields`. */
 static __always_inline void emit(const struct request *request, int has_fields, const struct sqe *sqe,
 				 const struct completion *completion)
 {
-	if (request && (request->sequence || completion->result_file)) {
+	if (request && (request->sequence || completion->result_file || completion->second_file)) {
 		struct three_slots *slots = operations.ringbuf_reserve(sizeof(*slots));
 		if (!slots)
 			goto lost;
@@ -94,6 +95,7 @@ static __always_inline void emit(const struct request *request, int has_fields, 
 		slots->sequence.sequence = request->sequence;
 		slots->sequence.previous_ns = request->sequence ? request->previous_ns : 0;
 		slots->sequence.result_file = completion->result_file;
+		slots->sequence.second_file = completion->second_file;
 		operations.ringbuf_submit(slots, BPF_RB_NO_WAKEUP);
 	} else if (request && (has_fields || request->chain)) {
 		struct two_slots *slots = operations.ringbuf_reserve(sizeof(*slots));

@@ -308,6 +308,14 @@ static __always_inline u32 new_descriptor(u64 octx, u8 opcode, const struct sqe 
 	file &= ~7ULL; /* FFS_MASK, FFS_NOWAIT and their like, io_uring/filetable.h */
 	return file ? file_number(file) : 0;
 }
+
+/* The file that SPLICE and TEE read from. */
+static __always_inline u32 spliced_file(u8 opcode, const struct sqe *sqe)
+{
+	if ((opcode != OP_SPLICE && opcode != OP_TEE) || sqe->op_flags & SPLICE_F_FD_IN_FIXED)
+		return 0;
+	return file_number_at(sqe->file_index);
+}
 #endif
 
 static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
@@ -374,10 +382,12 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 #ifdef ARGUMENTS
 	if (from_req && !(extra_path & PATH_OVERFLOW)) {
 		completion.file = file_of(from_req);
-		if (entry && sqe_fields(entry))
+		if (entry && sqe_fields(entry)) {
 			completion.result_file = new_descriptor(octx, request->opcode, sqe_of(entry), result);
-		else if (request)
+			completion.second_file = spliced_file(request->opcode, sqe_of(entry));
+		} else if (request) {
 			completion.result_file = new_descriptor(octx, request->opcode, &(struct sqe){}, result);
+		}
 	}
 #endif
 	emit(request, entry ? sqe_fields(entry) : 0, sqe_of(entry), &completion);

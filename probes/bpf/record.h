@@ -57,6 +57,7 @@ enum path_bits {
 #define TIMEOUT_MULTISHOT (1 << 6)
 #define URING_CMD_MULTISHOT (1 << 1)
 #define RECVSEND_BUNDLE (1 << 4)
+#define SPLICE_F_FD_IN_FIXED (1U << 31)
 #define SLOT_ANY 0xffffffff /* IORING_FILE_INDEX_ALLOC */
 #define CQE_MORE (1 << 1)
 #define CQE_NOTIF (1 << 3)
@@ -88,8 +89,8 @@ struct sequence_slot {
 	u8 kind, reserved[3];
 	u32 sequence; /* 0: not a multishot operation */
 	u64 previous_ns;
-	u32 result_file, reserved2;
-	u64 reserved3[4];
+	u32 result_file, second_file;
+	u64 reserved2[4];
 };
 
 /* A system call, when it returns. */

@@ -122,7 +122,8 @@ OPERATION = np.dtype(
         ("sqe_flags", "u1"),
         ("has_arguments", "?"),  # the SQE fields, or the call's arguments, were captured
         ("result_file", "<u4"),  # file of the new descriptor that `result` is; 0: not known
-        # The rest, but for second_file, is of system calls only. `fd` and `file` are those of the first descriptor argument.
+        # The rest, but for second_file, is of system calls only. `fd` and `file` are those of the
+        # first descriptor argument.
         ("arg0", "<u8"),
         ("arg1", "<u8"),
         ("arg2", "<u8"),

@@ -29,8 +29,8 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 def run_in_vm(kernel: Kernel, tmp_path: Path) -> RunInVm:
     """Run a command in a machine with `kernel`: what it printed, and what it left in /exchange."""
 
-    def run_it(*command: str) -> tuple[str, Path]:
-        done = run(kernel, command, seconds=BOOT_SECONDS, exchange=tmp_path)
+    def run_it(*command: str, seconds: float = BOOT_SECONDS) -> tuple[str, Path]:
+        done = run(kernel, command, seconds=seconds, exchange=tmp_path)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode(), tmp_path
 

@@ -50,6 +50,11 @@ class Kernel:
         return self.modules.name
 
     @property
+    def version_numbers(self) -> tuple[int, int]:
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
     def modules(self) -> Path:
         (modules,) = (self.directory / "lib/modules").iterdir()
         return modules

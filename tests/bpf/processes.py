@@ -21,7 +21,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 URINGTRACE = (sys.executable, "-m", "uringtrace")
-DEADLINE = 30.0
+DEADLINE = 60.0
 _PAUSE = 0.005
 
 Json = dict[str, Any]

@@ -1,4 +1,4 @@
-"""bpftrace, an independent reader of the same tracepoints, counts the same."""
+"""bpftrace, an independent reader of tracepoints, counts the same operations and system calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.processes import Held, Json, Process, Tracer, json_lines, wait_for
+from uringtrace.tracer.record import FIRST_CALL
 
 pytestmark = [
     pytest.mark.bpf,
@@ -28,8 +29,17 @@ tracepoint:io_uring:io_uring_submit_req /@ring[args->ctx] || pid == PID/ {
 tracepoint:io_uring:io_uring_req_failed /@ring[args->ctx]/ { @rejected[args->opcode] = count(); }
 tracepoint:io_uring:io_uring_complete /@ring[args->ctx]/ { @completed = count(); }
 tracepoint:io_uring:io_uring_cqe_overflow /@ring[args->ctx]/ { @overflowed = count(); }
+tracepoint:raw_syscalls:sys_exit /pid == PID || comm == "COMM"/ {
+    if (args->id >= 0 && !@born[tid]) { @returned[args->id] = count(); }
+    if (args->id >= 0 && !@born[tid] && args->ret < 0) { @failed[args->id] = count(); }
+    @born[tid] = 0;
+}
+tracepoint:task:task_newtask /pid == PID || comm == "COMM"/ { @born[args->pid] = 1; }
 """
-"""A ring is known by who created it or who submits to it: completions may come from any process."""
+"""A ring is known by who created it or who submits to it: completions may come from any process.
+
+A new thread or process begins with the return from a call that it did not make.
+"""
 
 
 @contextmanager
@@ -69,13 +79,18 @@ def observe(target: Held, comm: str, folder: Path) -> tuple[Json, Json, dict[str
 
 
 def compare(report: Json, maps: dict[str, Counter[str]]) -> None:
-    submitted = {str(each["opcode"]): each["submitted"] for each in report["operations"]}
+    operations = [each for each in report["operations"] if each["interface"] == "io_uring"]
+    submitted = {str(each["opcode"]): each["submitted"] for each in operations}
     assert maps["submitted"] + maps.get("rejected", Counter()) == submitted
     overflows = sum(ring["overflows"] for ring in report["rings"])
     assert maps.get("overflowed", Counter())[""] == overflows
     completions = sum(ring["completions"] for ring in report["rings"])
     # Older kernels trace a CQE that overflows twice: as completion and as overflow.
     assert maps["completed"][""] in (completions, completions - overflows)
+    calls = [each for each in report["operations"] if each["interface"] == "syscall"]
+    for name, field in (("returned", "count"), ("failed", "errors")):
+        ours = {str(each["opcode"] - FIRST_CALL): each[field] for each in calls if each[field]}
+        assert maps.get(name, Counter()) == ours
 
 
 def test_a_known_number_of_nops(nop: Path, tmp_path: Path) -> None:
@@ -99,6 +114,7 @@ def test_a_run_of_many_kinds(kinds: Path, tmp_path: Path) -> None:
     shutil.copy2(kinds, program)
     with Held([program, "--pause", *MIXED], tmp_path / "target") as target:
         said, report, maps = observe(target, program.name, tmp_path)
-    assert report["totals"]["submitted"] == said["total"]["submitted"]
+    operations = [each for each in report["operations"] if each["interface"] == "io_uring"]
+    assert sum(each["submitted"] for each in operations) == said["total"]["submitted"]
     assert sum(ring["completions"] for ring in report["rings"]) == said["total"]["cqe_total"]
     compare(report, maps)

@@ -45,9 +45,19 @@ def test_a_recording_holds_what_the_program_did(recorded: Recorded, subject: str
 def test_sql_counts_what_the_program_did(recorded: Recorded) -> None:
     completions = sum(seen.said["cqe_total"] + seen.said["abandoned"] for seen in recorded.subjects.values())
     silent = sum(seen.said["silent"] for seen in recorded.subjects.values())
-    sql = "SELECT kind = 'SILENT' AS silent, count(*) FROM operations GROUP BY 1 ORDER BY 1"
+    sql = (
+        "SELECT kind = 'SILENT' AS silent, count(*) FROM operations WHERE interface = 'io_uring' "
+        "GROUP BY 1 ORDER BY 1"
+    )
     with open_recording(recorded.path).query(sql) as result:
         assert [tuple(row) for row in result.rows()] == [(False, completions), (True, silent)]
+
+
+def test_sql_finds_the_system_call_that_made_each_ring(recorded: Recorded) -> None:
+    rings = sum(seen.said["rings"] for seen in recorded.subjects.values())
+    sql = "SELECT count(*) FROM operations WHERE operation = 'io_uring_setup' AND result >= 0"
+    with open_recording(recorded.path).query(sql) as result:
+        assert [tuple(row) for row in result.rows()] == [(rings,)]
 
 
 def test_each_of_many_rings_has_its_own_numbers(kinds: Path, tmp_path: Path) -> None:

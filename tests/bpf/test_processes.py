@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_eight_rings_in_four_processes_of_the_whole_machine(kinds: Path, tmp_pat
     """`-a` sees every process; others on this machine are told apart by their ids."""
     with (
         Tracer(tmp_path / "stat", "stat", "-a", "--json") as stat,
-        Tracer(tmp_path / "log", "log", "-a", "--json") as log,
+        Tracer(tmp_path / "log", "log", "-a", "-e", "io_uring", "--json") as log,
     ):
         stat.attached()
         log.attached()
@@ -67,6 +68,10 @@ def test_follow_counts_children_and_grandchildren(nop: Path, tmp_path: Path) -> 
     assert len(operations) == expected
     assert len({line["pid"] for line in operations}) == 5
     assert (report["lost"], report["untracked"]) == ({}, 0)
+    called = Counter(line["operation"] for line in log.operations("syscall"))
+    assert called == Counter(counts(report, "syscall"))
+    assert called["execve"] == 6
+    assert called["io_uring_enter"] >= expected // 32
 
 
 def test_without_follow_only_the_process_itself_counts(nop: Path, tmp_path: Path) -> None:
@@ -81,8 +86,12 @@ def test_without_follow_only_the_process_itself_counts(nop: Path, tmp_path: Path
             target.go()
             report, operations = stat.report(), log.operations()
     assert counts(report) == {"NOP": 500}
-    assert {line["pid"] for line in operations} == {target.pid}
+    calls = log.operations("syscall")
+    assert {line["pid"] for line in operations + calls} == {target.pid}
     assert len(operations) == 500
+    called = Counter(line["operation"] for line in calls)
+    assert called == Counter(counts(report, "syscall"))
+    assert called["execve"] == 1
 
 
 def test_a_launched_program_is_followed_only_when_asked(nop: Path, tmp_path: Path) -> None:
@@ -90,7 +99,10 @@ def test_a_launched_program_is_followed_only_when_asked(nop: Path, tmp_path: Pat
     for options, expected in (([], 200), (["-f"], 300)):
         folder = tmp_path / "".join(["run", *options])
         with Tracer(folder, "stat", *options, "--json", "--", "sh", "-c", script, "sh", nop) as stat:
-            assert counts(stat.report()) == {"NOP": expected}
+            report = stat.report()
+        assert counts(report) == {"NOP": expected}
+        # The shell, and what it is replaced by; its child too.
+        assert counts(report, "syscall")["execve"] == 2 + len(options)
 
 
 def test_several_named_processes_and_nobody_else(nop: Path, tmp_path: Path) -> None:
@@ -114,7 +126,9 @@ def test_several_named_processes_and_nobody_else(nop: Path, tmp_path: Path) -> N
     by_process = {ring["tgid"]: ring["completions"] for ring in report["rings"]}
     assert by_process == {first.pid: 1000, second.pid: 2000}
     assert len(operations) == 3000
-    assert {line["pid"] for line in operations} == {first.pid, second.pid}
+    calls = log.operations("syscall")
+    assert {line["pid"] for line in operations} == {line["pid"] for line in calls} == {first.pid, second.pid}
+    assert Counter(line["operation"] for line in calls) == Counter(counts(report, "syscall"))
 
 
 def test_a_log_of_processes_says_which_thread(kinds: Path, tmp_path: Path) -> None:
@@ -123,6 +137,6 @@ def test_a_log_of_processes_says_which_thread(kinds: Path, tmp_path: Path) -> No
         assert log.wait() == 0, log.notices()
         lines = json_lines(log.output())
     truth = next(line for line in lines if "subjects" in line)
-    operations = [line for line in lines if is_completion(line)]
+    operations = [line for line in lines if is_completion(line) and line["interface"] == "io_uring"]
     assert {line["pid"] for line in operations} == {truth["pid"]}
     assert {line["tid"] for line in operations} == {truth["subjects"][0]["sq_thread"]}

@@ -103,21 +103,14 @@ def unconverted(path, chunks):
 
 def test_after_a_crash_parts_and_journal_are_one(tmp_path, chunks, read_all):
     path = unconverted(tmp_path / "crashed", chunks)
+    before = sorted(entry.name for entry in path.iterdir())
     recording = open_recording(path)
     assert "died" in recording.problems[0]
     assert np.array_equal(read_all(recording), rows(*chunks))
     assert recording.ended_ns >= chunks[-1]["completed_ns"].max()
     with recording.query("SELECT user_data FROM operations") as result:
         assert [value for (value,) in result.rows()] == list(range(5000))
-    assert sorted(entry.name for entry in path.iterdir()) == sorted(
-        [
-            "meta.json",
-            "files.jsonl",
-            "connections.parquet",
-            "operations-00000.parquet",
-            *(f"journal-{number:05d}.bin" for number in range(1, 5)),
-        ]
-    ), "a reader changes nothing"
+    assert sorted(entry.name for entry in path.iterdir()) == before, "a reader changes nothing"
 
 
 def test_a_torn_end_is_said(tmp_path, chunks, read_all):

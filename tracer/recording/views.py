@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _COMPLETIONS = f"""
 SELECT ring, submitted_ns, completed_ns, previous_ns,
        completed_ns - COALESCE(previous_ns, submitted_ns) AS waited_ns,
-       operation, COALESCE(sequence, 1) AS sequence, result, error,
+       operation, sequence, result, error,
        cqe_flags & {CQE_F_NOTIF} <> 0 AS notification, cqe_flags & {CQE_F_MORE} = 0 AS last,
        CASE WHEN cqe_flags & {CQE_F_BUFFER} <> 0 THEN cqe_flags >> {CQE_BUFFER_SHIFT} END AS buffer,
        user_data, tgid, tid, fd, file, result_file

@@ -50,14 +50,16 @@ class ThreadTracker:
         """Take one drain; `files` are those of the source."""
         self._files = files
         batch = records.operations
-        batch = batch[batch["tid"] != 0]
+        known = batch["tid"] != 0
+        # Rows are wide: at full speed a copy of them all costs more than all sums.
+        if not known.all():
+            batch = batch[known]
         if not len(batch):
             return
-        tids, local = np.unique(batch["tid"], return_inverse=True)
-        slot = np.array([self._slot(tid) for tid in tids.tolist()])[local]
-        self._sums["tgid"][slot] = batch["tgid"]
+        slot = self._slots_of(batch)
         call = is_call(batch)
-        self._add_calls(batch[call], slot[call])
+        if call.any():
+            self._add_calls(batch[call], slot[call])
         ended = _ends_operation(batch)
         self._add("operations", slot[~call & ended])
         counted = (batch["kind"] == Kind.COMPLETION) & (batch["result"] < 0)
@@ -150,8 +152,20 @@ class ThreadTracker:
         for pair, _, total in _grouped(batch["tid"], batch["woke"], woke, batch["woke_count"]):
             self._woke[pair] = self._woke.get(pair, 0) + total
 
+    def _slots_of(self, batch: Batch) -> NDArray[np.intp]:
+        """The slot of each row's thread, shape (n,); `tgid` is noted on the way."""
+        tid, tgid = batch["tid"], batch["tgid"]
+        if (tid == tid[0]).all():
+            alone = self._slot(int(tid[0]))
+            self._sums["tgid"][alone] = tgid[-1]
+            return np.full(len(batch), alone)
+        tids, local = np.unique(tid, return_inverse=True)
+        slot = np.array([self._slot(tid) for tid in tids.tolist()])[local]
+        self._sums["tgid"][slot] = tgid
+        return slot
+
     def _add(self, name: str, slots: NDArray[np.intp]) -> None:
-        np.add.at(self._sums[name], slots, 1)
+        self._sums[name] += np.bincount(slots, minlength=len(self._sums))
 
     def _slot(self, tid: int) -> int:
         slot = self._slots.setdefault(tid, len(self._slots))

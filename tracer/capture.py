@@ -44,11 +44,11 @@ from uringtrace.tracer.in_flight import (
 from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.liveness import Liveness
 from uringtrace.tracer.procfs import current_calls, process_rings
-from uringtrace.tracer.record import FIRST_CALL, OPCODES, UNKNOWN_OPCODE, Batch
+from uringtrace.tracer.record import FIRST_CALL, UNKNOWN_OPCODE, Batch
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.rings import join_rings, rings_from_table
 from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Socket, Thread
-from uringtrace.tracer.statistics import COUNTERS, Counters, empty_counters
+from uringtrace.tracer.statistics import BUCKETS, CALL_COUNTS, COUNTERS, Counters, empty_counters
 from uringtrace.tracer.surroundings import Surroundings
 from uringtrace.tracer.syscalls.numbers import system_call_names
 from uringtrace.tracer.syscalls.traits import call_traits
@@ -266,8 +266,9 @@ class CountingCapture(_Capture):
         super()._open(pids)
         if self._mode is Mode.COUNT:
             self._totals = self._program.shared("totals", COUNTERS)
-            if self._program.has_map("call_totals"):
-                self._call_totals = self._program.shared("call_totals", COUNTERS)
+            if self._program.has_map("call_counts"):
+                self._call_counts = self._program.shared("call_counts", CALL_COUNTS)
+                self._call_histograms = self._program.shared("call_histograms", COUNTERS["histogram"].base)
                 self._call_rows = self._program.shared("call_rows", np.dtype("<u8"))
 
     def wait(self, seconds: float) -> bool:
@@ -288,19 +289,24 @@ class CountingCapture(_Capture):
         rows = len(operations) - 1
         result[:rows] = operations[:rows]
         result[UNKNOWN_OPCODE] = operations[rows]
-        if self._program.has_map("call_totals"):
-            calls = self._sums(self._call_totals)
-            numbers = np.flatnonzero(self._call_rows)
-            own = self._call_rows[numbers] - 1 < len(calls) - 1
-            result[FIRST_CALL + numbers[own]] = calls[self._call_rows[numbers[own]] - 1]
-            result[OPCODES - 1] = calls[-1]
+        if self._program.has_map("call_counts"):
+            self._add_calls(result[FIRST_CALL:])
         return result
+
+    def _add_calls(self, rows: Counters) -> None:
+        """Fill in the rows of system calls, by number; those without a histogram have none."""
+        counts = self._sums(self._call_counts)
+        for name in CALL_COUNTS.names or ():
+            rows[name] = counts[name]
+        histograms = self._call_histograms.reshape(self._program.cpus, -1, BUCKETS).sum(axis=0)
+        numbers = np.flatnonzero((self._call_rows > 0) & (self._call_rows <= len(histograms)))
+        rows["histogram"][numbers] = histograms[self._call_rows[numbers] - 1]
 
     def _sums(self, totals: NDArray[Any]) -> NDArray[Any]:
         """Rows of one processor after another, added up; shape (rows,)."""
         cpus = self._program.cpus
-        words = totals.view("<u8").reshape(cpus, -1, COUNTERS.itemsize // 8)
-        rows: NDArray[Any] = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(COUNTERS)
+        words = totals.view("<u8").reshape(cpus, -1, totals.itemsize // 8)
+        rows: NDArray[Any] = words.sum(axis=0, dtype=np.uint64).reshape(-1).view(totals.dtype)
         rows["max_ns"] = totals["max_ns"].reshape(cpus, -1).max(axis=0)
         return rows
 

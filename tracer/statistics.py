@@ -58,6 +58,9 @@ COUNTERS = np.dtype(
 )
 """One row per opcode, shape (opcodes,). The C side declares the same layout."""
 
+CALL_COUNTS = np.dtype(COUNTERS.descr[:-1])
+"""The same without the histogram: what the kernel keeps for every system call."""
+
 Counters = NDArray[np.void]
 
 ZERO_COPY_OPERATIONS = frozenset({"SEND_ZC", "SENDMSG_ZC"})

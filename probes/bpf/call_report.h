@@ -109,53 +109,67 @@ static __always_inline void begin_call_with_memory(const struct call *call, cons
 
 #define CALL_ROWS 128
 
-/* Rows of the totals are given to calls as they appear; the last one takes all others. */
-BPF_F_TABLE("array", u32, struct totals_bytes, call_totals, CALL_ROWS * CPUS, BPF_F_MMAPABLE);
+struct histogram {
+	u64 buckets[BUCKETS];
+};
+
+/* Every call is counted by its number. Histograms are large: calls get theirs as they
+ * appear, as long as there are some. */
+BPF_F_TABLE("array", u32, struct counts, call_counts, CALL_LIMIT * CPUS, BPF_F_MMAPABLE);
+OPAQUE(histogram_bytes, histogram);
+BPF_F_TABLE("array", u32, struct histogram_bytes, call_histograms, CALL_ROWS * CPUS, BPF_F_MMAPABLE);
+/* Number → row of its histogram, from 1. */
 BPF_F_TABLE("array", u32, u64, call_rows, CALL_LIMIT, BPF_F_MMAPABLE);
 BPF_ARRAY(call_row_numbers, u64, 1);
 
-static __always_inline u32 call_row(u32 number)
+static __always_inline struct counts *counts_of(u32 number)
+{
+	u32 key = bpf_get_smp_processor_id() * CALL_LIMIT + number;
+	return call_counts.lookup(&key);
+}
+
+static __always_inline u64 *histogram_of(u32 number)
 {
 	u64 *row = call_rows.lookup(&number);
 	if (!row)
-		return CALL_ROWS - 1;
-	if (usual(*row))
-		return *row - 1;
-	u32 zero = 0;
-	u64 fresh = take_number(call_row_numbers.lookup(&zero));
-	if (!fresh || fresh > CALL_ROWS)
-		fresh = CALL_ROWS;
-	__sync_val_compare_and_swap(row, 0, fresh);
-	return *row - 1;
-}
-
-static __always_inline struct totals *call_totals_of(u32 number)
-{
-	u32 row = call_row(number);
-	if (row >= CALL_ROWS)
-		row = CALL_ROWS - 1;
-	u32 key = bpf_get_smp_processor_id() * CALL_ROWS + row;
-	return (struct totals *)call_totals.lookup(&key);
+		return 0;
+	if (rare(!*row)) {
+		u32 zero = 0;
+		u64 fresh = take_number(call_row_numbers.lookup(&zero));
+		if (fresh)
+			__sync_val_compare_and_swap(row, 0, fresh);
+	}
+	u64 place = *row - 1;
+	if (place >= CALL_ROWS)
+		return 0;
+	u32 key = bpf_get_smp_processor_id() * CALL_ROWS + place;
+	struct histogram *histogram = (struct histogram *)call_histograms.lookup(&key);
+	return histogram ? histogram->buckets : 0;
 }
 
 static __always_inline void add_call(const struct call *call, const struct call_traits *traits, s64 result, u64 now,
 				     int slept, int from_start)
 {
-	struct totals *totals = call_totals_of(call->number);
-	if (!totals)
+	struct counts *counts = counts_of(call->number);
+	if (!counts)
 		return;
 	if (!from_start)
-		totals->submitted++;
-	totals->completions++;
-	totals->ended++;
+		counts->submitted++;
+	counts->completions++;
+	counts->ended++;
 	if (result < 0 && result >= -MAX_ERROR)
-		totals->errors++;
+		counts->errors++;
 	else if (result > 0 && traits && traits->flags & MOVES_BYTES)
-		totals->bytes += result;
+		counts->bytes += result;
 	if (slept)
-		totals->slept++;
-	if (from_start)
-		add_latency(totals, now - call->submitted_ns);
+		counts->slept++;
+	if (!from_start)
+		return;
+	u64 latency_ns = now - call->submitted_ns;
+	add_latency(counts, latency_ns);
+	u64 *histogram = histogram_of(call->number);
+	if (histogram)
+		add_to_histogram(histogram, latency_ns);
 }
 #endif
 

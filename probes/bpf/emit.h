@@ -124,9 +124,16 @@ lost:
 #define BUCKETS ((44 - SUBBUCKET_BITS + 1) << SUBBUCKET_BITS)
 
 /* tracer/statistics.py declares the same layout as a numpy dtype. */
+#define COUNTS                                                             \
+	u64 submitted, completions, ended, errors, bytes, notifications, silent; \
+	u64 timed, sum_ns, max_ns, by_inline, by_poll, by_io_wq, slept, reserved[2]
+
+struct counts {
+	COUNTS;
+};
+
 struct totals {
-	u64 submitted, completions, ended, errors, bytes, notifications, silent;
-	u64 timed, sum_ns, max_ns, by_inline, by_poll, by_io_wq, slept, reserved[2];
+	COUNTS;
 	u64 histogram[BUCKETS];
 };
 
@@ -151,17 +158,22 @@ static __always_inline u32 bucket_of(u64 latency_ns)
 	return bucket < BUCKETS ? bucket : BUCKETS - 1;
 }
 
-static __always_inline void add_latency(struct totals *totals, u64 latency_ns)
+static __always_inline void add_to_histogram(u64 *histogram, u64 latency_ns)
 {
-	totals->timed++;
-	totals->sum_ns += latency_ns;
-	if (latency_ns > totals->max_ns)
-		totals->max_ns = latency_ns;
 	u32 bucket = bucket_of(latency_ns);
 	/* Keeps the compiler from dropping the bound that the verifier wants to see. */
 	asm volatile("" : "+r"(bucket));
 	if (bucket < BUCKETS)
-		totals->histogram[bucket]++;
+		histogram[bucket]++;
+}
+
+/* `counts` begins any struct with COUNTS. */
+static __always_inline void add_latency(struct counts *counts, u64 latency_ns)
+{
+	counts->timed++;
+	counts->sum_ns += latency_ns;
+	if (latency_ns > counts->max_ns)
+		counts->max_ns = latency_ns;
 }
 
 static __always_inline void add_path(struct totals *totals, u8 path)

@@ -405,8 +405,10 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 			else if (BYTE_OPCODES(request->opcode))
 				totals->bytes += result;
 			add_path(totals, path);
-			if (!(request->flags & REQUEST_POSTS_MANY))
-				add_latency(totals, now - request->submitted_ns);
+			if (!(request->flags & REQUEST_POSTS_MANY)) {
+				add_latency((struct counts *)totals, now - request->submitted_ns);
+				add_to_histogram(totals->histogram, now - request->submitted_ns);
+			}
 		}
 		if (!more)
 			totals->ended++;

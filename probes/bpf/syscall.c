@@ -76,9 +76,9 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	begin_files();
 	take_arguments(call, ctx->args[0], traits);
 #else
-	struct totals *totals = call_totals_of(number);
-	if (totals)
-		totals->submitted++;
+	struct counts *counts = counts_of(number);
+	if (counts)
+		counts->submitted++;
 #endif
 	u64 now = bpf_ktime_get_ns();
 	call->submitted_ns = now;
@@ -87,8 +87,8 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		struct pending_call pending = {.key = key, .now = now, .flags = CALL_NO_RESULT};
 		emit_call(call, &pending);
 #else
-		if (totals)
-			totals->silent++;
+		if (counts)
+			counts->silent++;
 #endif
 		request_release(entry, key);
 	}

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.probes.engine import CPUS, Engine
 from tests.probes.fake_threads import MACHINE, TGID, Threads
-from uringtrace.probes.slots import CALL_LIMIT, CallFlag, Counter
+from uringtrace.probes.slots import CALL_LIMIT, CallFlag
 from uringtrace.tracer.decode import decode_records
 from uringtrace.tracer.record import FIRST_CALL, Kind, Wake
 from uringtrace.tracer.records import ENTERED, IOVEC, NAME, Memory, Records, SocketEventKind
-from uringtrace.tracer.statistics import COUNTERS
+from uringtrace.tracer.statistics import BUCKETS, CALL_COUNTS
 from uringtrace.tracer.syscalls.numbers import system_call_names
 
 NUMBERS = {name: number for number, name in system_call_names(MACHINE).items()}
@@ -371,11 +371,10 @@ def test_data_for_a_socket_of_the_target_is_an_event(threads: Threads) -> None:
     assert file
 
 
-def call_totals(engine: Engine) -> dict[int, np.void]:
-    """Number → totals, of the calls that have a row of their own."""
-    rows = engine.table("call_rows").view("<u8")
-    totals = engine.table("call_totals").view(COUNTERS).reshape(CPUS, CALL_ROWS)[0]
-    return {int(number): totals[int(rows[number]) - 1] for number in np.flatnonzero(rows)}
+def call_counts(engine: Engine) -> dict[int, np.void]:
+    """Number → counts, of the calls that were made."""
+    counts = engine.table("call_counts").view(CALL_COUNTS).reshape(CPUS, CALL_LIMIT)[0]
+    return {number: counts[number] for number in np.flatnonzero(counts["submitted"]).tolist()}
 
 
 @dataclass
@@ -427,20 +426,21 @@ def test_counting_adds_up_what_threads_did(counting: Engine, steps: list[tuple[i
         number: Expected(
             *(int(row[name]) for name in ("submitted", "ended", "errors", "bytes", "slept", "sum_ns"))
         )
-        for number, row in call_totals(counting).items()
+        for number, row in call_counts(counting).items()
     }
     assert found == expected
 
 
-def test_more_kinds_of_calls_than_rows_share_the_last_one(counting: Engine) -> None:
+def test_every_call_is_counted_by_number_and_the_first_ones_have_histograms(counting: Engine) -> None:
     threads = Threads(counting)
-    returning = np.flatnonzero(threads.traits["flags"] & CallFlag.NO_RETURN == 0)[: CALL_ROWS + 20]
-    for number in returning.tolist():
+    returning = np.flatnonzero(threads.traits["flags"] & CallFlag.NO_RETURN == 0)[: CALL_ROWS + 20].tolist()
+    for number in returning:
         threads.make(701, number)
-    totals = counting.table("call_totals").view(COUNTERS).reshape(CPUS, CALL_ROWS)[0]
-    assert int(totals["ended"].sum()) == CALL_ROWS + 20
-    assert int(totals["ended"][-1]) == 21
-    assert Counter.LOST_TABLE not in counting.losses()
+    counts = call_counts(counting)
+    assert sorted(counts) == returning
+    assert {int(row["ended"]) for row in counts.values()} == {1}
+    histograms = counting.table("call_histograms").view("<u8").reshape(CPUS, CALL_ROWS, BUCKETS)[0]
+    assert histograms.sum(axis=1).tolist() == [1] * CALL_ROWS
 
 
 @pytest.mark.parametrize(("command", "named"), [(0, True), (1030, True), (1, False), (3, False)])

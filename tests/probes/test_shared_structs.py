@@ -16,11 +16,12 @@ from tests.probes.engine import HERE, PROBES, Engine, constants, has_compiler
 from uringtrace.probes import facts, slots
 from uringtrace.probes.program import Filter, Mode
 from uringtrace.tracer import in_flight, record, records
-from uringtrace.tracer.statistics import BUCKETS, COUNTERS, bucket
+from uringtrace.tracer.statistics import BUCKETS, CALL_COUNTS, COUNTERS, bucket
 
-RENAMED = {"totals": {"inline": "by_inline", "poll": "by_poll", "io_wq": "by_io_wq"}}
+_BY_PATH = {"inline": "by_inline", "poll": "by_poll", "io_wq": "by_io_wq"}
+RENAMED = {"totals": _BY_PATH, "counts": _BY_PATH}
 STRUCTS = {
-    Mode.COUNT: {"request": slots.REQUEST, "totals": COUNTERS, "ring": slots.RING},
+    Mode.COUNT: {"request": slots.REQUEST, "totals": COUNTERS, "counts": CALL_COUNTS, "ring": slots.RING},
     Mode.STREAM: {"entry": slots.STREAM_ENTRY, "open": slots.OPEN},
     Mode.STREAM_ARGUMENTS: {
         "operation_slot": slots.OPERATION_SLOT,

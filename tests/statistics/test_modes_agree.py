@@ -14,7 +14,7 @@ from tests.bpf.processes import Held, held_shell
 from tests.strace.runs import compiled
 from uringtrace.targets.build import binary
 from uringtrace.tracer.capture import start_counting, start_streaming
-from uringtrace.tracer.record import FIRST_CALL, OPCODES
+from uringtrace.tracer.record import FIRST_CALL
 from uringtrace.tracer.replayed_counting import ReplayedCounting
 from uringtrace.tracer.source import CountingSource
 from uringtrace.tracer.statistics import COUNTERS, Counters
@@ -25,8 +25,6 @@ pytestmark = pytest.mark.bpf
 TIMES = ("sum_ns", "max_ns", "histogram", "reserved")
 MAY_DIFFER = ("slept",)
 """A thread that loses its processor between the probe of one and the probe of the other."""
-CALL_ROWS = 128
-"""Rows of system calls in counting mode, the last being that of all others (docs/kernel.md)."""
 COMPARED = [name for name in COUNTERS.names or () if name not in TIMES + MAY_DIFFER]
 
 SUBJECTS = ("files", "sockets", "links", "multishot_recv", "skip", "zerocopy", "many_rings")
@@ -39,19 +37,6 @@ def totals(source: CountingSource) -> Counters:
     return source.counters()
 
 
-def folded(streamed: Counters, counted: Counters) -> Counters:
-    """The same with calls counted together that came too late for a row of their own in the kernel."""
-    rowless = np.flatnonzero(counted["submitted"] == 0)
-    rowless = rowless[rowless >= FIRST_CALL]
-    if (counted["submitted"][FIRST_CALL:] != 0).sum() < CALL_ROWS:
-        return streamed
-    result = streamed.copy()
-    for field in COMPARED:
-        result[field][OPCODES - 1] += result[field][rowless].sum()
-        result[field][rowless] = 0
-    return result
-
-
 def compare(folder: Path, *command: str | Path) -> Counters:
     """Both modes on one run of a command, which must agree; the totals."""
     with Held(held_shell('exec "$@"', *command), folder) as held:
@@ -60,7 +45,7 @@ def compare(folder: Path, *command: str | Path) -> Counters:
             held.go()
             assert held.wait() == 0, held.notices()
             counted = totals(counting)
-            streamed = folded(totals(ReplayedCounting(streaming)), counted)
+            streamed = totals(ReplayedCounting(streaming))
     different = {
         (streaming.context.operation_names[opcode], field): (counted[opcode][field], streamed[opcode][field])
         for field in COMPARED
@@ -82,7 +67,7 @@ def test_both_modes_count_the_same_of_many_kinds_of_system_calls(tmp_path: Path)
     work = tmp_path / "work"
     work.mkdir()
     counted = compare(tmp_path, compiled("calls", tmp_path), work)[FIRST_CALL:]
-    assert (counted["submitted"] != 0).sum() == CALL_ROWS
+    assert (counted["submitted"] != 0).sum() > 150, "more than there are histograms"
     assert counted["errors"].any()
     assert counted["bytes"].any()
     assert counted["silent"].any()

@@ -237,6 +237,7 @@ static __always_inline u32 file_number(u64 file)
 	if (place >= NEW_FILES)
 		return 0;
 	pending->count = place + 1;
+	asm volatile("%0 &= 3" : "+r"(place)); /* NEW_FILES - 1 */
 	struct new_file *new = &pending->file[place];
 	struct seen_file fresh = {.inode = inode_number, .socket = socket, .file = take_number(file_numbers.lookup(&zero)),
 				  .generation = generation, .settled = settled, .name = name_of(file)};

@@ -94,6 +94,20 @@ static __always_inline u64 argument_of(const struct call *call, u32 argument)
 	return argument < 6 ? call->argument[argument] : 0;
 }
 
+/* Whether a capture's pointer is one. Most calls of recv and send give no address, and what
+ * they would point to need not be looked for. */
+static __always_inline int points_to_memory(const struct call *call, const struct call_traits *traits, u32 which)
+{
+	u8 kind = traits->capture[which].form & 0x3f;
+	return kind == CAPTURE_SETS || (kind && argument_of(call, traits->capture[which].argument));
+}
+
+static __always_inline int has_memory(const struct call *call, const struct call_traits *traits)
+{
+	return traits->capture[0].form && (points_to_memory(call, traits, 0) || points_to_memory(call, traits, 1) ||
+					   points_to_memory(call, traits, 2));
+}
+
 static __always_inline void list_message(struct memory_list *list, u8 argument, u64 address)
 {
 	struct user_message message = {};

@@ -35,11 +35,14 @@ static __always_inline void take_arguments(struct call *call, u64 regs, const st
 		return;
 	u32 descriptor = traits->descriptor, second = traits->second;
 	if (descriptor < 6) {
+		asm volatile("%0 &= 7" : "+r"(descriptor));
 		call->fd = call->argument[descriptor];
 		call->file = file_number_at(call->fd);
 	}
-	if (second < 6)
+	if (second < 6) {
+		asm volatile("%0 &= 7" : "+r"(second));
 		call->second_file = file_number_at(call->argument[second]);
+	}
 }
 
 static __always_inline void describe_files(struct bpf_raw_tracepoint_args *ctx)
@@ -93,7 +96,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		request_release(entry, key);
 	}
 #ifdef ARGUMENTS
-	if (rare(traits && keeps_memory(traits)))
+	if (rare(traits && keeps_memory(traits) && points_to_memory(call, traits, 0)))
 		continuations.call(ctx, CALL_MEMORY);
 	describe_files(ctx);
 #endif
@@ -141,7 +144,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
 				       .flags = slept ? CALL_SLEPT : 0};
-	if (traits && traits->capture[0].form && !hides_memory(traits, call)) {
+	if (traits && has_memory(call, traits) && !hides_memory(traits, call)) {
 		u32 zero = 0;
 		pending_calls.update(&zero, &pending);
 		continuations.call(ctx, CALL_MEMORY);

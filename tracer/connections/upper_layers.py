@@ -9,23 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uringtrace.tracer.connections.turning_points import SOL_TLS
+from uringtrace.tracer.socket_diagnosis import TLS_CIPHERS, TLS_VERSIONS
 from uringtrace.tracer.source import UpperLayer
 
 SET = "set"
 """The direction was given its keys; whether the network card encrypts was not observed."""
 
 _TLS_TX, _TLS_RX = 1, 2
-_VERSIONS = {0x0303: "1.2", 0x0304: "1.3"}
-_CIPHERS = {
-    51: "AES-GCM-128",
-    52: "AES-GCM-256",
-    53: "AES-CCM-128",
-    54: "CHACHA20-POLY1305",
-    55: "SM4-GCM",
-    56: "SM4-CCM",
-    57: "ARIA-GCM-128",
-    58: "ARIA-GCM-256",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +40,8 @@ def after_option(shown: Shown, level: int, option: int, value: bytes) -> Shown:
     cipher = int.from_bytes(value[2:4], "little") if len(value) >= 4 else 0
     return Shown(
         "tls",
-        _VERSIONS.get(version, shown.version),
-        _CIPHERS.get(cipher, shown.cipher),
+        TLS_VERSIONS.get(version, shown.version),
+        TLS_CIPHERS.get(cipher, shown.cipher),
         SET if option == _TLS_TX else shown.transmit,
         SET if option == _TLS_RX else shown.receive,
     )

@@ -129,6 +129,10 @@ def main(directory: Path) -> None:
     from uringtrace.tracer.recording.conversion import Conversion
 
     os.nice(19)
+    # Niceness orders the processes of one session only where sessions are scheduled as groups
+    # (sched(7), autogroup); this process leads a session of its own.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
     conversion = Conversion(directory)
     with private_files(), suppress(_RecorderDied):
         for number in _requests(sys.stdin.fileno()):

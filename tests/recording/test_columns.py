@@ -151,6 +151,16 @@ def test_the_form_of_memory_is_the_documented_one(tmp_path):
     assert [line["memory"] for line in found] == [None, first + struct.pack("<BII", 0x11, 2, 2) + b"\2\0"]
 
 
+def test_without_system_calls_there_are_no_columns_for_them(tmp_path, numbered):
+    with connect() as connection:
+        for number, batch in enumerate((numbered(0, 3), rows(call("read", 3)))):
+            write_parts(connection, tmp_path, number, [(only_operations(batch), {})], ALL_NAMES, calls=False)
+    names = [parquet.read_schema(part).names for part in sorted(tmp_path.iterdir())]
+    assert "arg0" not in names[0]
+    assert {"interface", "len", "result_file"} < set(names[0])
+    assert names[1] == [column.name for column in COLUMNS], "what is there is never dropped"
+
+
 def test_the_file_has_these_columns_in_this_order_and_constants_cost_nothing(tmp_path, numbered):
     path = tmp_path / "operations-00000.parquet"
     read(tmp_path, only_operations(numbered(0, 262_144)))

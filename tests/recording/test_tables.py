@@ -9,12 +9,14 @@ import duckdb
 import numpy as np
 import pytest
 
+from tests.fakes import FakeSource, context
 from tests.recording.scene import EPOLL, LISTENER, PEER, TALKER, source
 from uringtrace.tracer.connections import ConnectionTracker, connection_rows
 from uringtrace.tracer.readiness.explain import Explainer
 from uringtrace.tracer.readiness.interest import changes_of
 from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.recording.chunks import RECORDS, records_chunk
+from uringtrace.tracer.recording.columns import COLUMNS
 from uringtrace.tracer.recording.conversion import Conversion
 from uringtrace.tracer.recording.files_log import FilesWriter
 from uringtrace.tracer.recording.journal import SegmentWriter
@@ -315,7 +317,7 @@ def test_a_recording_of_schema_1_is_read(make_recording, numbered, read_all):
     """Recordings from before there were system calls: without these columns, the files in meta.json."""
     batch = numbered(0, 50)
     batch["fd"], batch["file"], batch["has_arguments"] = 3, 1, True
-    path = make_recording([batch], source=source())
+    path = make_recording([batch], source=FakeSource([], context=source().context))
     for name in ("connections.parquet", "threads.parquet", FILES_NAME):
         (path / name).unlink()
     part = str(part_path(path, 0))
@@ -327,7 +329,9 @@ def test_a_recording_of_schema_1_is_read(make_recording, numbered, read_all):
         del meta[name]
     file = {"file": 1, "description": "/var/lib/x.db", "device": 2, "inode": 99}
     parts = [{"number": 0, "rows": 50, "bytes": 1}]
-    (path / "meta.json").write_text(json.dumps({**meta, "schema": 1, "files": [file], "parts": parts}))
+    (path / "meta.json").write_text(
+        json.dumps({**meta, "schema": 1, "probes": ["io_uring_complete"], "files": [file], "parts": parts})
+    )
 
     recording = open_recording(path)
     assert read_all(recording).tobytes() == batch.tobytes()
@@ -339,6 +343,22 @@ def test_a_recording_of_schema_1_is_read(make_recording, numbered, read_all):
         "FROM operations JOIN files USING (file) GROUP BY ALL",
     ) == [{"interface": "io_uring", "description": "/var/lib/x.db", "pathname": None, "n": 50}]
     assert [len(ask(path, f"FROM {table}")) for table in BESIDE] == [0] * len(BESIDE)
+
+
+def test_a_recording_of_io_uring_alone_has_all_columns_in_its_views(make_recording, numbered, read_all):
+    path = make_recording(
+        [numbered(0, 50)], source=FakeSource([], context=context(probes=("io_uring_complete",)))
+    )
+    with duckdb.connect() as connection:
+        stored = connection.execute(f"DESCRIBE FROM '{part_path(path, 0)}'").fetchall()
+        assert len(stored) < len(COLUMNS)
+    assert ask(path, "SELECT interface, arg0, pathname, memory, count(*) n FROM operations GROUP BY ALL") == [
+        {"interface": "io_uring", "arg0": None, "pathname": None, "memory": None, "n": 50}
+    ]
+    assert [line["column_name"] for line in ask(path, "DESCRIBE operations")] == [
+        column.name for column in COLUMNS
+    ]
+    assert read_all(open_recording(path)).tobytes() == numbered(0, 50).tobytes()
 
 
 def test_a_description_that_is_no_utf_8_can_be_asked_for(make_recording, numbered):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class Column:
     expression: str
     """SQL in which {field} stands for a field of OPERATION, {is_call} for the interface,
     {…_name} for the name that the row has of such."""
+    of_calls: bool = False
+    """NULL in all rows of io_uring: not written where system calls are not recorded."""
 
 
 def _unless_zero(name: str, type: str) -> Column:
@@ -68,12 +70,18 @@ def _argument(name: str, type: str) -> Column:
     return Column(name, type, f"CASE WHEN {{has_arguments}} AND NOT {{is_call}} THEN {{{name}}} END")
 
 
+def _of_calls(column: Column) -> Column:
+    return replace(column, of_calls=True)
+
+
 def _call_argument(name: str) -> Column:
-    return Column(name, "UBIGINT", f"CASE WHEN {{has_arguments}} AND {{is_call}} THEN {{{name}}} END")
+    return _of_calls(
+        Column(name, "UBIGINT", f"CASE WHEN {{has_arguments}} AND {{is_call}} THEN {{{name}}} END")
+    )
 
 
 def _of_waker(name: str, type: str) -> Column:
-    return Column(name, type, f"CASE WHEN {{waker_opcode}} <> 0 THEN {{{name}}} END")
+    return _of_calls(Column(name, type, f"CASE WHEN {{waker_opcode}} <> 0 THEN {{{name}}} END"))
 
 
 def _numbers(*kinds: Kind) -> str:
@@ -106,7 +114,7 @@ COLUMNS = (
         "THEN {result} END",
     ),
     _named("error"),
-    Column("pathname", "VARCHAR", "{pathname}"),
+    _of_calls(Column("pathname", "VARCHAR", "{pathname}")),
     _of_rings("user_data", "UBIGINT"),
     _of_rings("ring", "INTEGER"),
     _unless_zero("tgid", "INTEGER"),
@@ -117,30 +125,36 @@ COLUMNS = (
         f"CASE WHEN {{fd}} <> -1 OR NOT ({{is_call}} OR {{kind}} IN ({_WITHOUT_SUBMISSION})) THEN {{fd}} END",
     ),
     _unless_zero("file", "INTEGER"),
-    _unless_zero("second_file", "INTEGER"),
+    _of_calls(_unless_zero("second_file", "INTEGER")),
     _unless_zero("result_file", "INTEGER"),
-    Column("slept", "BOOLEAN", "CASE WHEN {is_call} THEN {slept} END"),
-    _named("wake"),
-    _unless_zero("woken_ns", "BIGINT"),
-    _unless_zero("wakes", "USMALLINT"),
-    _unless_zero("waker", "INTEGER"),
-    _named("waker_operation"),
+    _of_calls(Column("slept", "BOOLEAN", "CASE WHEN {is_call} THEN {slept} END")),
+    _of_calls(_named("wake")),
+    _of_calls(_unless_zero("woken_ns", "BIGINT")),
+    _of_calls(_unless_zero("wakes", "USMALLINT")),
+    _of_calls(_unless_zero("waker", "INTEGER")),
+    _of_calls(_named("waker_operation")),
     _of_waker("waker_file", "INTEGER"),
     _of_waker("waker_argument", "UBIGINT"),
-    _unless_zero("woke", "INTEGER"),
-    _unless_zero("woke_count", "USMALLINT"),
+    _of_calls(_unless_zero("woke", "INTEGER")),
+    _of_calls(_unless_zero("woke_count", "USMALLINT")),
     _unless_zero("sequence", "INTEGER"),
     _unless_zero("previous_ns", "BIGINT"),
     _unless_zero("chain", "BIGINT"),
     Column("chain_position", "USMALLINT", "CASE WHEN {chain} <> 0 THEN {chain_position} END"),
-    Column(
-        "number", "USMALLINT", f"CASE WHEN {{is_call}} THEN CAST({{opcode}} - {FIRST_CALL} AS USMALLINT) END"
+    _of_calls(
+        Column(
+            "number",
+            "USMALLINT",
+            f"CASE WHEN {{is_call}} THEN CAST({{opcode}} - {FIRST_CALL} AS USMALLINT) END",
+        )
     ),
     *(_call_argument(f"arg{number}") for number in range(6)),
-    Column(
-        "waker_number",
-        "USMALLINT",
-        f"CASE WHEN {{waker_opcode}} <> 0 THEN CAST({{waker_opcode}} - {FIRST_CALL} AS USMALLINT) END",
+    _of_calls(
+        Column(
+            "waker_number",
+            "USMALLINT",
+            f"CASE WHEN {{waker_opcode}} <> 0 THEN CAST({{waker_opcode}} - {FIRST_CALL} AS USMALLINT) END",
+        )
     ),
     Column("opcode", "USMALLINT", f"CASE WHEN {{opcode}} < {UNKNOWN_OPCODE} THEN {{opcode}} END"),
     _of_rings("path_bits", "UTINYINT", "path"),
@@ -160,7 +174,7 @@ COLUMNS = (
     _argument("ioprio", "USMALLINT"),
     _argument("buf_index", "USMALLINT"),
     _argument("personality", "USMALLINT"),
-    Column("memory", "BLOB", "NULLIF({memory}, CAST('' AS BLOB))"),
+    _of_calls(Column("memory", "BLOB", "NULLIF({memory}, CAST('' AS BLOB))")),
 )
 """In the order of the file: what a person asks for first comes first."""
 
@@ -176,6 +190,11 @@ class Columns:
     pieces: Mapping[str, NDArray[np.object_]]
     """`memory` and `pathname` where there is any: bytes of each row, shape (rows,); of those
     without, memory is empty and the path NOT_READ."""
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any row is a system call, or has what only calls have."""
+        return bool(self.pieces) or "is_call" in self.arrays or bool(self.constants["is_call"])
 
     def values(self, name: str) -> NDArray[np.generic] | np.generic:
         """The values of a field, shape (rows,), or the one that all rows have."""
@@ -223,8 +242,9 @@ class Selection:
     arrays: Mapping[str, NDArray[np.generic]]
 
 
-def selection_of(columns: Columns, operation_names: Mapping[int, str]) -> Selection:
-    """What makes COLUMNS."""
+def selection_of(columns: Columns, operation_names: Mapping[int, str], *, calls: bool) -> Selection:
+    """What makes COLUMNS; without `calls` those of system calls only when there are any all the same."""
+    calls = calls or columns.has_calls
     arrays: dict[str, NDArray[np.generic]] = {**columns.arrays, **columns.pieces}
     terms = {name: _literal(value) for name, value in columns.constants.items()}
     terms |= {name: name for name in arrays}
@@ -249,7 +269,8 @@ def selection_of(columns: Columns, operation_names: Mapping[int, str]) -> Select
     if not arrays:
         # A table of constants alone has no rows to count.
         arrays["completed_ns"] = columns.array("completed_ns")
-    select = ", ".join(f"{column.expression.format(**terms)} AS {column.name}" for column in COLUMNS)
+    written = [column for column in COLUMNS if calls or not column.of_calls]
+    select = ", ".join(f"{column.expression.format(**terms)} AS {column.name}" for column in written)
     return Selection(select, arrays)
 
 
@@ -283,17 +304,17 @@ def _used_names(
 
 
 def stored_columns(present: Collection[str]) -> str:
-    """SELECT list that gives COLUMNS from a part that may be of schema 1, which has not all of them."""
+    """SELECT list that gives COLUMNS from parts that have the columns `present` only."""
     return ", ".join(
         column.name
         if column.name in present
-        else f"{_IN_SCHEMA_1.get(column.name, 'NULL')}::{column.type} AS {column.name}"
+        else f"{_WHERE_ABSENT.get(column.name, 'NULL')}::{column.type} AS {column.name}"
         for column in COLUMNS
     )
 
 
-_IN_SCHEMA_1 = {"interface": "'io_uring'"}
-"""What columns that schema 1 does not have would hold there, where that is not NULL."""
+_WHERE_ABSENT = {"interface": "'io_uring'"}
+"""What a column holds that schema 1 does not have, where that is not NULL."""
 
 
 def select_to_batch() -> str:

@@ -14,7 +14,7 @@ import duckdb
 
 from uringtrace.errors import Error
 from uringtrace.tracer.recording.chunks import segment_records
-from uringtrace.tracer.recording.derived import Derivation
+from uringtrace.tracer.recording.derived import Derivation, holds_calls
 from uringtrace.tracer.recording.files_log import FilesReader
 from uringtrace.tracer.recording.journal import open_segment
 from uringtrace.tracer.recording.layout import segment_path
@@ -30,6 +30,7 @@ class Conversion:
         metadata = read_metadata(directory)
         self._directory = directory
         self._names = metadata.context.operation_names
+        self._calls = holds_calls(metadata.context)
         self._connection = connect()
         self._files = FilesReader(directory)
         self._derivation = Derivation(metadata.context, metadata.interests, metadata.open_sockets)
@@ -43,7 +44,14 @@ class Conversion:
         source = segment_path(self._directory, number)
         try:
             self._files.update()
-            part = write_parts(self._connection, self._directory, number, self._records(source), self._names)
+            part = write_parts(
+                self._connection,
+                self._directory,
+                number,
+                self._records(source),
+                self._names,
+                calls=self._calls,
+            )
             source.unlink()
         except OSError as error:
             return self._failed(number, error.strerror or str(error))

@@ -28,6 +28,11 @@ EXPLAINED = np.dtype([*READINESS.descr, *((f"cause_{name}", CAUSE[name]) for nam
 """Readiness with its cause."""
 
 
+def holds_calls(context: Context) -> bool:
+    """Whether system calls were recorded at all."""
+    return "sys_enter" in context.probes
+
+
 class Derivation:
     """Follows one recording from its first record."""
 

@@ -79,7 +79,6 @@ class Metadata:
     """The parts closed when this was written; there may be later ones."""
     files: Mapping[int, File] = field(default_factory=dict)
     """Of schema 1 only."""
-    schema: int = SCHEMA
 
 
 def _values(metadata: Metadata) -> dict[str, Any]:
@@ -155,7 +154,6 @@ def _from_json(value: dict[str, Any]) -> Metadata:
         threads={thread["tid"]: Thread(**thread) for thread in value.get("threads", ())},
         interests=tuple(Interest(**interest) for interest in value.get("interests", ())),
         open_sockets=tuple(_open_socket(socket) for socket in value.get("open_sockets", ())),
-        schema=value["schema"],
         files={file["file"]: File(**file) for file in value.get("files", ())},
         losses=Losses(dict(value["lost"]), int(value["untracked"])),
         parts=tuple(Part(**part) for part in value["parts"]),

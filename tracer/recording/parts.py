@@ -64,8 +64,13 @@ def write_parts(
     number: int,
     records: Iterable[tuple[Records, Rows]],
     operation_names: Mapping[int, str],
+    *,
+    calls: bool = True,
 ) -> Part:
     """Write the parts of one segment. Without any rows there is no file.
+
+    Without `calls`, which all parts of a recording have in common, there are no columns for
+    system calls.
 
     There is no fsync(2) here: on ext4 it would make the drain wait for the disk, and
     records would be lost. Raises OSError or duckdb.Error, and leaves no partial file.
@@ -89,10 +94,11 @@ def write_parts(
     if columns.rows or counts:
         paths.append(part_path(directory, number))
         if columns.rows:
-            selection = selection_of(columns, operation_names)
+            selection = selection_of(columns, operation_names, calls=calls)
             _write(connection, paths[-1], selection.select, selection.arrays)
         else:
-            nothing = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in COLUMNS)
+            written = [column for column in COLUMNS if calls or not column.of_calls]
+            nothing = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in written)
             _write(connection, paths[-1], nothing, {})
     return Part(number, columns.rows, sum(path.stat().st_size for path in paths), counts)
 
@@ -178,7 +184,7 @@ def read_part(connection: duckdb.DuckDBPyConnection, directory: Path, number: in
     path = part_path(directory, number)
     try:
         source = f"read_parquet({quoted(str(path))}, file_row_number = true)"
-        stored = stored_columns(column_names(connection, path))
+        stored = stored_columns(column_names(connection, source))
         arrays = connection.execute(f"SELECT {select_to_batch()} FROM (SELECT {stored} FROM {source})")
         operations = batch_from_arrays(arrays.fetchnumpy())
         memory = connection.execute(
@@ -204,10 +210,9 @@ def read_socket_events(connection: duckdb.DuckDBPyConnection, path: Path) -> NDA
     return events
 
 
-def column_names(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """The columns of a Parquet file. Raises duckdb.Error."""
-    described = connection.execute(f"DESCRIBE FROM read_parquet({quoted(str(path))})")
-    return [row[0] for row in described.fetchall()]
+def column_names(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    """The columns of `source`, a table function of SQL. Raises duckdb.Error."""
+    return [row[0] for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
 
 
 def row_count(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -65,11 +65,6 @@ class Recording:
         self._files.files.update(metadata.files)
 
     @property
-    def schema(self) -> int:
-        """Of meta.json and of the parts."""
-        return self._metadata.schema
-
-    @property
     def context(self) -> Context:
         return self._metadata.context
 

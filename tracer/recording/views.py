@@ -16,8 +16,8 @@ import duckdb
 
 from uringtrace.tracer.record import CQE_BUFFER_SHIFT, CQE_F_BUFFER, CQE_F_MORE, CQE_F_NOTIF
 from uringtrace.tracer.recording.columns import COLUMNS, stored_columns
+from uringtrace.tracer.recording.derived import holds_calls
 from uringtrace.tracer.recording.layout import INTERESTS, OPERATIONS
-from uringtrace.tracer.recording.metadata import SCHEMA
 from uringtrace.tracer.recording.parts import column_names, create_table, quoted
 from uringtrace.tracer.recording.tables import INTEREST_TABLE, PART_TABLES, RESULT_TABLES, event_text
 from uringtrace.tracer.source import File, Interest, Ring
@@ -99,26 +99,22 @@ def _create_view(
         create_table(connection, name, types, [])
 
 
-def _parquet(paths: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}])"
+def _parquet(paths: Sequence[Path], option: str = "union_by_name = false") -> str:
+    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}], {option})"
 
 
 def _create_operations(
     connection: duckdb.DuckDBPyConnection, recording: Recording, paths: Sequence[Path]
 ) -> None:
     types = {column.name: column.type for column in COLUMNS}
-    of_old_schema = [path for path in paths if path.parent == recording.path and recording.schema < SCHEMA]
-    if not of_old_schema:
-        _create_view(connection, OPERATIONS, types, sorted(paths, key=lambda path: path.name))
+    ordered = sorted(paths, key=lambda path: path.name)
+    if holds_calls(recording.context) or not ordered:
+        _create_view(connection, OPERATIONS, types, ordered)
         return
-    # What was recovered from the journal has the columns of today.
-    others = [path for path in paths if path not in of_old_schema]
-    stored = stored_columns(column_names(connection, of_old_schema[0]))
-    _create_view(connection, "recovered_operations", types, others)
-    connection.execute(
-        f"CREATE VIEW {OPERATIONS} AS SELECT {stored} FROM {_parquet(of_old_schema)} "
-        f"UNION ALL SELECT {', '.join(types)} FROM recovered_operations"
-    )
+    # Parts of io_uring alone have fewer columns than those recovered from the journal.
+    source = _parquet(ordered, "union_by_name = true")
+    stored = stored_columns(column_names(connection, source))
+    connection.execute(f"CREATE VIEW {OPERATIONS} AS SELECT {stored} FROM {source}")
 
 
 def _initial(interest: Interest) -> tuple[Any, ...]:

@@ -216,9 +216,9 @@ def test_a_disk_that_is_really_full(small_disk, numbered, read_all):
             ballast = os.open(small_disk / "ballast", os.O_WRONLY | os.O_CREAT)
             os.posix_fallocate(ballast, 0, 5 << 20)
             os.close(ballast)
-            for first in range(0, 10_000_000, 1000):
-                chunk = numbered(first, 1000)
-                chunk["addr"] = np.random.default_rng(first).integers(2**64, size=1000, dtype=np.uint64)
+            for first in range(0, 10_000_000, 500):
+                chunk = numbered(first, 500)
+                chunk["addr"] = np.random.default_rng(first).integers(2**64, size=500, dtype=np.uint64)
                 chunk["has_arguments"] = True
                 recorder.append(chunk)
                 kept.append(chunk)

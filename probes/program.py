@@ -81,6 +81,7 @@ class Filter(Enum):
     """How the kernel tells a target from a bystander."""
 
     EVERYTHING = "everything"
+    """But for one process, which is the tracer's own."""
     ONE = "one process"
     BITS = "a set of processes"
     FOLLOW = "a set of processes and their children"
@@ -93,7 +94,7 @@ class Settings:
     mode: Mode
     filter: Filter
     pid: int = 0
-    """The process, for `Filter.ONE`."""
+    """The process, for `Filter.ONE`; for `Filter.EVERYTHING` the one that is left out."""
     ring_bytes: int = 64 << 20
     """Size of the operations ring buffer; a power of two."""
     interface: Interface = Interface.ALL
@@ -130,6 +131,8 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
         constants["FLOOR"] = "1"
     if settings.filter is Filter.ONE:
         constants["FILTER_ONE"] = str(PID_PLACEHOLDER)
+    if settings.filter is Filter.EVERYTHING:
+        constants["FILTER_NOT"] = str(PID_PLACEHOLDER)
     if settings.filter in (Filter.BITS, Filter.FOLLOW):
         constants["FILTER_BITS"] = "1"
     if settings.filter is Filter.FOLLOW:

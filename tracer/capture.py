@@ -121,7 +121,7 @@ class _Capture:
         return Settings(
             self._mode,
             chosen,
-            pids[0] if pids else 0,
+            os.getpid() if self._target.everything else pids[0],
             self._ring_bytes,
             self._interface,
             pid_namespace_inode() or 0,

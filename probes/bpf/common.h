@@ -141,8 +141,8 @@ static __always_inline int is_target(u32 tgid)
 	u64 *word = targets.lookup(&key);
 	return word && (*word >> (tgid & 63)) & 1;
 #elif defined(NAMESPACE_INODE)
-	return tgid != 0;
+	return tgid && tgid != FILTER_NOT;
 #else
-	return 1;
+	return tgid != FILTER_NOT; /* the tracer itself: what it prints would be traced again */
 #endif
 }

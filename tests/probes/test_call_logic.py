@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.probes.engine import CPUS, Engine
 from tests.probes.fake_threads import MACHINE, TGID, Threads
+from uringtrace.probes.compiler import PID_PLACEHOLDER
 from uringtrace.probes.slots import CALL_LIMIT, CallFlag
 from uringtrace.tracer.decode import decode_records
 from uringtrace.tracer.record import FIRST_CALL, Kind, Wake
@@ -448,3 +449,13 @@ def test_fcntl_names_the_file_of_a_copy_only(threads: Threads, command: int, nam
     threads.open(701, 3, REGULAR, 4711)
     threads.make(701, NUMBERS["fcntl"], 3, command, 0, result=3)
     assert (only_row(seen(threads))["result_file"] != 0) == named
+
+
+def test_the_tracer_does_not_trace_itself(threads: Threads) -> None:
+    """With the whole machine as target, what it prints would be traced, printed and traced again."""
+    threads.enter(701, NUMBERS["write"], 1)
+    threads.engine.set(current_pid_tgid=PID_PLACEHOLDER << 32 | 900)
+    threads.engine.fire("sys_enter", 0, NUMBERS["write"])
+    threads.engine.fire("sys_exit", 0, 1)
+    threads.leave(701, 1)
+    assert seen(threads).operations["tid"].tolist() == [701]

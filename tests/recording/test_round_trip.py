@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.fakes import RING, FakeSource, context, rows
 from tests.recording.strategies import batches, records
-from uringtrace.probes.slots import OPERATION_SLOT
+from uringtrace.probes.slots import ARGUMENTS_KIND, OPERATION_SLOT
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.record import OPERATION
-from uringtrace.tracer.recording import Writer, open_recording, reader
-from uringtrace.tracer.recording.chunks import OPERATIONS, RECORDS, SLOTS, records_chunk
+from uringtrace.tracer.recording import Writer, chunks, open_recording, reader
+from uringtrace.tracer.recording.chunks import OPERATIONS, RECORDS, SLOTS, decoder, records_chunk
 from uringtrace.tracer.recording.columns import batch_from_arrays
 from uringtrace.tracer.recording.conversion import Conversion
 from uringtrace.tracer.recording.fields import columns_of
@@ -134,13 +134,13 @@ def test_blocks_neither_lose_nor_swap_rows_at_their_edges(sizes, numbered):
 
 
 def test_a_recording_of_many_parts_is_read_in_order(make_recording, numbered, read_all):
-    chunks = [numbered(first, 500) for first in range(0, 10_000, 500)]
-    path = make_recording(chunks, segment_bytes=200_000)
+    given = [numbered(first, 500) for first in range(0, 10_000, 500)]
+    path = make_recording(given, segment_bytes=200_000)
     recording = open_recording(path)
     assert len(recording.parts) > 3
     assert recording.problems == ()
-    assert read_all(recording).tobytes() == rows(*chunks).tobytes()
-    assert read_all(recording).tobytes() == rows(*chunks).tobytes(), "a second time"
+    assert read_all(recording).tobytes() == rows(*given).tobytes()
+    assert read_all(recording).tobytes() == rows(*given).tobytes(), "a second time"
 
 
 def test_slots_are_decoded_by_the_converter(tmp_path, read_all):
@@ -156,6 +156,16 @@ def test_slots_are_decoded_by_the_converter(tmp_path, read_all):
     assert recording.segments == ()
     assert read_all(recording).tobytes() == decode(slots).tobytes()
     assert writer.rows == 100
+
+
+def test_a_long_chunk_is_decoded_in_pieces_that_keep_records_whole(monkeypatch):
+    monkeypatch.setattr(chunks, "PIECE_SLOTS", 4)
+    slots = np.zeros(50, OPERATION_SLOT)
+    slots["kind"] = np.where(np.arange(50) % 3 == 0, 1, ARGUMENTS_KIND)
+    slots["completed_ns"] = np.arange(50)
+    pieces = list(decoder(SLOTS)(slots.tobytes()))
+    assert len(pieces) > 5
+    assert rows(*(piece.operations for piece in pieces)).tobytes() == decode(slots).tobytes()
 
 
 def test_the_facts_come_back(make_recording, numbered):

@@ -27,7 +27,10 @@ RECORDS = "records-1"
 Chunk = bytes | memoryview | NDArray[np.generic]
 """Contiguous memory; what is in it only the decoder of its format knows."""
 
-Decode = Callable[[bytes], Records]
+PIECE_SLOTS = 65536
+"""Slots that are decoded at once: a drain of a full ring buffer is many times as many."""
+
+Decode = Callable[[bytes], Iterator[Records]]
 
 _COUNTS = struct.Struct("<QQQ")
 
@@ -38,11 +41,11 @@ def records_chunk(records: Records) -> bytes:
     return _COUNTS.pack(*(array.size for array in arrays)) + b"".join(array.tobytes() for array in arrays)
 
 
-def _decode_operations(chunk: bytes) -> Records:
-    return only_operations(np.frombuffer(chunk, OPERATION))
+def _decode_operations(chunk: bytes) -> Iterator[Records]:
+    yield only_operations(np.frombuffer(chunk, OPERATION))
 
 
-def _decode_records(chunk: bytes) -> Records:
+def _decode_records(chunk: bytes) -> Iterator[Records]:
     if len(chunk) < _COUNTS.size:
         raise ValueError("it is shorter than its head")
     arrays = []
@@ -50,13 +53,22 @@ def _decode_records(chunk: bytes) -> Records:
     for count, dtype in zip(_COUNTS.unpack_from(chunk), (OPERATION, MEMORY, SOCKET_EVENT), strict=True):
         arrays.append(np.frombuffer(chunk, dtype, count, offset))
         offset += count * dtype.itemsize
-    return Records(*arrays)
+    yield Records(*arrays)
 
 
-def _decode_slots(chunk: bytes) -> Records:
+def _decode_slots(chunk: bytes) -> Iterator[Records]:
+    from uringtrace.probes.slots import ARGUMENTS_KIND, OPERATION_SLOT
     from uringtrace.tracer.decode import decode_records
 
-    return decode_records(chunk)
+    slots = np.frombuffer(chunk, OPERATION_SLOT)
+    begin = 0
+    while begin < slots.size:
+        end = begin + PIECE_SLOTS
+        # A record's slots stay together.
+        while end < slots.size and slots["kind"][end] >= ARGUMENTS_KIND:
+            end += 1
+        yield decode_records(slots[begin:end])
+        begin = end
 
 
 _DECODERS: dict[str, Decode] = {
@@ -67,7 +79,7 @@ _DECODERS: dict[str, Decode] = {
 
 
 def decoder(name: str) -> Decode:
-    """The function from a chunk to records; raises RecordingError for an unknown format."""
+    """The function from a chunk to records, in order; raises RecordingError for an unknown format."""
     try:
         return _DECODERS[name]
     except KeyError:
@@ -82,7 +94,6 @@ def segment_records(segment: Segment) -> Iterator[Records]:
     decode = decoder(segment.chunk_format)
     for position, chunk in enumerate(segment.chunks()):
         try:
-            records = decode(chunk)
+            yield from decode(chunk)
         except (ValueError, IndexError) as error:
             raise RecordingError(f"{segment.path.name} is damaged: chunk {position}: {error}") from None
-        yield records

@@ -36,8 +36,9 @@ from uringtrace.tracer.recording.metadata import (
 from uringtrace.tracer.recording.output import check_output
 from uringtrace.tracer.source import FilesAndFacts
 
-SEGMENT_BYTES = 16 << 20
-"""A segment closes at this size: 262,144 slots, the rows of a part at full speed."""
+SEGMENT_BYTES = 8 << 20
+"""A segment closes at this size: 131,072 slots, the rows of a part at full speed. What the
+converting process holds in memory grows with it."""
 
 PART_SECONDS = 10.0
 """A segment closes after this time at the latest, in the first ten minutes."""

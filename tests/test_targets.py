@@ -106,7 +106,8 @@ def test_calls_counts_what_it_did(kind: str, kinds: Path) -> None:
     assert did["kind"] == kind
     assert did["elapsed_ns"] >= 50_000_000
     assert did["calls"] > 0
-    assert 0 < did["cpu_ns"] <= did["elapsed_ns"]
+    # Two clocks, read one after the other: they differ by less than a millisecond.
+    assert 0 < did["cpu_ns"] <= did["elapsed_ns"] + 1_000_000
     assert did["calls_per_second"] == pytest.approx(did["calls"] * 1e9 / did["cpu_ns"], abs=1)
 
 

@@ -46,7 +46,7 @@ A new thread or process begins with the return from a call that it did not make.
 def bpftrace(pid: int, comm: str, folder: Path) -> Iterator[Process]:
     """Counts for the target; SIGINT ends it and prints. It may hang, so timeout(1) bounds it."""
     script = PROGRAM.replace("PID", str(pid)).replace("COMM", comm)
-    with Process(["timeout", "-k", "1", "60", "bpftrace", "-f", "json", "-e", script], folder) as process:
+    with Process(["timeout", "-k", "1", "100", "bpftrace", "-f", "json", "-e", script], folder) as process:
         wait_for(lambda: "ready" in process.output() or not process.running(), "bpftrace is attached")
         if not process.running():
             pytest.skip(f"bpftrace cannot run here: {process.notices().strip()}")
@@ -74,7 +74,7 @@ def observe(target: Held, comm: str, folder: Path) -> tuple[Json, Json, dict[str
         said = target.said()
         report = stat.report()
         observer.send_to_all(signal.SIGINT)
-        observer.wait()
+        assert observer.wait() == 0, observer.notices()
         return said, report, counted(observer.output())
 
 

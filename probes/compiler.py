@@ -21,7 +21,7 @@ from typing import Any
 from uringtrace.errors import KernelError
 from uringtrace.probes.kernel_headers import kernel_headers
 
-SOURCES = ("io_uring.c", "syscall.c", "wake.c", "socket.c", "process.c")
+SOURCES = ("io_uring.c", "syscall.c", "interrupt.c", "wake.c", "socket.c", "process.c")
 _FOLDER = Path(__file__).parent / "bpf"
 _INCLUDE = re.compile(r'^#include "([a-z_]+\.h)"$')
 _INSTRUCTION = struct.Struct("<BBhi")

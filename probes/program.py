@@ -44,6 +44,8 @@ from uringtrace.probes.ring_buffer import RingBuffer
 from uringtrace.probes.tracepoints import Chosen, choose, require
 
 _CONTINUATIONS = "continuations"
+_TWIN = "_twin"
+"""Ends the name of a probe's second program, which takes what the kernel skips for the first."""
 _CONTINUED: Mapping[str, tuple[str, ...]] = {
     "io_uring_complete": ("describe_file",),
     "sys_enter": ("describe_file", "call_memory_entry", "read_memory_entry"),
@@ -202,8 +204,10 @@ class Program:
                 continue
             if self.has_map(_CONTINUATIONS):
                 self._link(_CONTINUED.get(function, ()), choice.type_id)
-            program = self._load(function, choice.type_id)
-            self._links.append(attach_raw_tracepoint(function, program))
+            for each in (function, function + _TWIN):
+                if each in self._compiled.functions:
+                    program = self._load(each, choice.type_id)
+                    self._links.append(attach_raw_tracepoint(each, program))
             names.append(choice.prototype.tracepoint)
         return tuple(names)
 
@@ -236,8 +240,16 @@ class Program:
             os.close(self._links.pop())
 
     def skipped(self) -> int:
-        """Events for which the kernel did not run a probe (recursion on one processor)."""
-        return sum(recursion_misses(program) for program in self._programs.values())
+        """Events for which the kernel did not run a probe (recursion on one processor).
+
+        Those that a twin took are among them. What is skipped for a twin is no loss: the
+        probe itself ran (probes/bpf/socket.c).
+        """
+        return sum(
+            recursion_misses(program)
+            for function, program in self._programs.items()
+            if not function.endswith(_TWIN)
+        )
 
     def ring_buffer(self, name: str) -> RingBuffer:
         """The reader of the ring buffer map `name`; ask once per map."""

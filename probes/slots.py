@@ -41,6 +41,7 @@ class Counter(IntEnum):
     UNTRACKED = 5
     LOST_MEMORY = 6
     FLOOR_EVENTS = 7
+    TWIN_EVENTS = 8
 
 
 _HEADER = [("length", "<u4"), ("page_offset", "<u4")]

@@ -192,10 +192,11 @@ class _Capture:
 
     @property
     def losses(self) -> Losses:
+        skipped = self._program.skipped()
         totals = self._event_counters.reshape(self._program.cpus, len(Counter)).sum(axis=0)
         lost = {name: int(totals[row]) for row, name in _LOST_NAMES.items() if totals[row]}
-        skipped = self._program.skipped()
-        if skipped:
+        skipped -= int(totals[Counter.TWIN_EVENTS])
+        if skipped > 0:
             lost["events skipped by the kernel"] = skipped
         return Losses(lost, int(totals[Counter.UNTRACKED]))
 

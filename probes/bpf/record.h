@@ -167,5 +167,6 @@ enum counter {
 	UNTRACKED,       /* completions whose submission was not seen */
 	LOST_MEMORY,     /* no room to keep what a call pointed to when it began */
 	FLOOR_EVENTS,    /* floor mode: events counted and nothing else */
+	TWIN_EVENTS,     /* events that the kernel skipped for a probe and its twin took: socket.c */
 	COUNTERS_END,
 };

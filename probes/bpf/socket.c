@@ -8,6 +8,7 @@
  * is the same.
  */
 #include "emit.h"
+#include "interrupt.h"
 
 #ifdef ARGUMENTS
 
@@ -31,34 +32,112 @@ static __always_inline void emit_socket_event(u32 file, u8 event, u8 before, u8 
 	operations.ringbuf_submit(slot, BPF_RB_NO_WAKEUP);
 }
 
+/* The kernel does not run a program on a processor that is within it already, and the
+ * network may interrupt a probe with hundreds of packets. So each probe here is attached
+ * twice, and what the kernel skips for the first its twin takes, which runs after it.
+ * Within the network's softirq, and outside of it, events follow each other: `taken` tells
+ * the twin that the probe ran for this one. While a twin runs outside, those within are the
+ * probe's alone, and what they leave in `taken` goes. */
+enum probe { PROBE_READY, PROBE_STATE, PROBES };
+
+struct taken {
+	u8 outside[PROBES], within[PROBES];
+};
+
+BPF_PERCPU_ARRAY(taken, struct taken, 1);
+
+static __always_inline struct taken *taken_here(void)
+{
+	u32 zero = 0;
+	return taken.lookup(&zero);
+}
+
+static __always_inline int in_softirq(void)
+{
+	struct interrupts *here = interrupts_here();
+	return here && here->softirq;
+}
+
+static __always_inline void take(u32 probe)
+{
+	struct taken *taken = taken_here();
+	if (!taken)
+		return;
+	if (in_softirq())
+		taken->within[probe] = 1;
+	else
+		taken->outside[probe] = 1;
+}
+
+static __always_inline int left_to_twin(u32 probe)
+{
+	struct taken *taken = taken_here();
+	if (!taken)
+		return 0;
+	int within = in_softirq();
+	int left = within ? !taken->within[probe] : !taken->outside[probe];
+	taken->within[probe] = 0;
+	if (!within)
+		taken->outside[probe] = 0;
+	if (left)
+		count(TWIN_EVENTS);
+	return left;
+}
+
 #ifdef READY_SOCK
-int sk_data_ready(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline void ready(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 sock = number(ctx->args[READY_SOCK]);
 	struct watched_socket *known = watched.lookup(&sock);
 	if (usual(!known))
-		return 0;
+		return;
 #if defined(OFF_SOCK_SOCKET) && defined(OFF_SOCKET_INODE)
 	u64 socket = LOAD_PROBED(u64, sock, OFF_SOCK_SOCKET);
 	if (!socket || LOAD_PROBED(u64, socket, OFF_SOCKET_INODE + OFF_INODE_NUMBER) != known->inode)
-		return 0;
+		return;
 #endif
 	emit_socket_event(known->file, SOCKET_ARRIVAL, 0, 0);
+}
+
+int sk_data_ready(struct bpf_raw_tracepoint_args *ctx)
+{
+	ready(ctx);
+	take(PROBE_READY);
+	return 0;
+}
+
+int sk_data_ready_twin(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (rare(left_to_twin(PROBE_READY)))
+		ready(ctx);
 	return 0;
 }
 #endif
 
 #ifdef STATE_SOCK
-int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline void change(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 sock = number(ctx->args[STATE_SOCK]);
 	struct watched_socket *known = watched.lookup(&sock);
 	if (usual(!known))
-		return 0;
+		return;
 	u8 after = ctx->args[STATE_AFTER];
 	emit_socket_event(known->file, SOCKET_STATE, ctx->args[STATE_BEFORE], after);
 	if (after == TCP_CLOSED)
 		watched.delete(&sock);
+}
+
+int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	change(ctx);
+	take(PROBE_STATE);
+	return 0;
+}
+
+int inet_sock_set_state_twin(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (rare(left_to_twin(PROBE_STATE)))
+		change(ctx);
 	return 0;
 }
 #endif

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.probes.engine import CPUS, Engine
 from tests.probes.fake_threads import MACHINE, TGID, Threads
 from uringtrace.probes.compiler import PID_PLACEHOLDER
-from uringtrace.probes.slots import CALL_LIMIT, CallFlag
+from uringtrace.probes.slots import CALL_LIMIT, CallFlag, Counter
 from uringtrace.tracer.decode import decode_records
 from uringtrace.tracer.record import FIRST_CALL, Kind, Wake
 from uringtrace.tracer.records import ENTERED, IOVEC, NAME, Memory, Records, SocketEventKind
@@ -370,6 +370,33 @@ def test_data_for_a_socket_of_the_target_is_an_event(threads: Threads) -> None:
     engine.fire("sk_data_ready", sock)
     assert len(engine.slots()) == 0, "another socket has the memory now"
     assert file
+
+
+def state_changes(threads: Threads, sock: int, *probes: str) -> int:
+    """Socket events that one change of a socket's state leaves when the kernel runs these probes for it."""
+    for probe in probes:
+        threads.engine.fire(probe, sock, 1, 8)
+    return len(seen(threads).socket_events)
+
+
+def test_what_the_kernel_skips_for_a_socket_probe_its_twin_takes(threads: Threads) -> None:
+    """The network interrupts a probe on its processor; the kernel then runs the other program alone."""
+    engine = threads.engine
+    holder, sock = engine.base + 0x50000, engine.base + 0x51000
+    engine.write("socket", holder, sk=sock)
+    engine.write("sock", sock, sk_socket=holder)
+    engine.put(holder + 64, 8, 4711)
+    threads.open(701, 3, SOCKET_MODE, 4711, private=holder)
+    threads.make(701, NUMBERS["recvfrom"], 3)
+    seen(threads)
+    probe, twin = "inet_sock_set_state", "inet_sock_set_state_twin"
+    assert state_changes(threads, sock, probe, twin) == 1
+    assert state_changes(threads, sock, "softirq_entry", twin, twin) == 2, "within the probe"
+    assert state_changes(threads, sock, "softirq_exit", twin) == 1, "the interrupted event itself"
+    assert state_changes(threads, sock, probe, "softirq_entry", probe, probe) == 3, "within the twin"
+    assert state_changes(threads, sock, "softirq_exit", twin) == 0, "the interrupted event is the probe's"
+    assert state_changes(threads, sock, "softirq_entry", twin, "softirq_exit", probe, twin) == 2
+    assert engine.losses() == {Counter.TWIN_EVENTS: 4}
 
 
 def call_counts(engine: Engine) -> dict[int, np.void]:

@@ -5,6 +5,7 @@
 #include "shim.h"
 #include "io_uring.c"
 #include "syscall.c"
+#include "interrupt.c"
 #include "wake.c"
 #include "socket.c"
 #include "process.c"

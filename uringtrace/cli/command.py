@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol, cast
 
 from uringtrace.errors import UsageError
 
-GROUPS = ("Capture", "Recordings", "This machine")
+GROUPS = ("Capture", "Recordings", "Reference servers", "This machine")
 """The headings of the overview, in its order."""
 
 
@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Entry] = {
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
+    "serve": Entry("uringtrace.cli.serve:ServeCommand", "run a reference server", "Reference servers"),
     "check": Entry("uringtrace.cli.check:CheckCommand", "say what this machine offers", "This machine"),
     "completion": Entry(
         "uringtrace.cli.completion:CompletionCommand", "print a completion script for a shell", "This machine"

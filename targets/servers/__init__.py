@@ -1,0 +1,1 @@
+"""One module for each architecture: `serve(options, house)` until told to stop."""

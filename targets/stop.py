@@ -1,0 +1,56 @@
+"""How a reference server is told to end: SIGTERM or SIGINT.
+
+Whoever waits must notice, in a blocking call as well as in an event loop: the handler
+shuts the listeners down, which ends a blocked accept with EINVAL and makes the listener
+ready for everybody who polls it (net/ipv4/tcp.c, tcp_shutdown; inet_shutdown). Python
+runs the handler in the main thread, between two instructions, and then continues the
+interrupted call (PEP 475).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stop:
+    """Whether the server shall end, and what is to be done at that moment."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def install(self) -> None:
+        """Handle the signals from now on; children inherit it. Main thread only."""
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def listener(self, listener: socket.socket) -> None:
+        """Shut this listener down when the request comes."""
+
+        def shut_down() -> None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+
+        self.on_request(shut_down)
+
+    def on_request(self, callback: Callable[[], None]) -> None:
+        """Call this once, in the main thread, within the signal handler; at once when it is late."""
+        self._callbacks.append(callback)
+        if self.requested:
+            callback()
+
+    def request(self) -> None:
+        """What the signals do."""
+        if not self.requested:
+            self.requested = True
+            for callback in self._callbacks:
+                callback()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.request()

@@ -45,6 +45,10 @@ class Stop:
         if self.requested:
             callback()
 
+    def forget(self) -> None:
+        """In a forked child: what the parent registered is the parent's to do."""
+        self._callbacks.clear()
+
     def request(self) -> None:
         """What the signals do."""
         if not self.requested:

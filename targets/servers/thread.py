@@ -26,7 +26,9 @@ def serve(options: Options, house: House) -> None:
     serve_with_threads(options, house, read_and_send)
 
 
-def serve_with_threads(options: Options, house: House, send_document: SendDocument) -> None:
+def serve_with_threads(
+    options: Options, house: House, send_document: SendDocument, mode: str | None = None
+) -> None:
     """Serve with a thread for each connection, sending files in the given way."""
     service = Service(options.documents)
     open_connections = ManyConnections(house.stop)
@@ -40,7 +42,7 @@ def serve_with_threads(options: Options, house: House, send_document: SendDocume
 
     threading.stack_size(_STACK_BYTES)
     listener = house.listen()
-    house.announce()
+    house.announce(mode)
     for connection in accepted(listener, house.stop):
         main.accepted()
         threading.Thread(target=run, args=(connection,), daemon=True).start()

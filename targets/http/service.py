@@ -56,13 +56,14 @@ class Service:
     def __init__(self, documents: Path) -> None:
         self._documents = documents
 
-    def answer(self, method: bytes, path: bytes, *, keep_alive: bool, old: bool = False) -> Answer:
+    def answer(self, method: bytes, target: bytes, *, keep_alive: bool, old: bool = False) -> Answer:
         """The answer to one well-formed request; `old` is HTTP/1.0, which is told that it may stay."""
-        route, _, argument = path.partition(b"?")[0].lstrip(b"/").partition(b"/")
+        path = _path_of(target)
+        route, _, argument = path.partition(b"/")
         status, body, document, delay_ms = 200, b"", None, 0
         if method not in (b"GET", b"HEAD"):
             status = 405
-        elif route == b"" and not argument:
+        elif not path:
             body = _GREETING
         elif route == b"bytes" and _is_number(argument) and int(argument) <= LARGEST_BYTES:
             body = pattern(int(argument))
@@ -101,6 +102,14 @@ def pattern(count: int) -> bytes:
     """The body of `/bytes/N`: 0 to 255 over and over, so that a wrong place shows."""
     times, rest = divmod(count, len(_PATTERN))
     return _PATTERN * times + _PATTERN[:rest]
+
+
+def _path_of(target: bytes) -> bytes:
+    """Without its first slash, authority and query; "*", which is no path, as it is (RFC 9112, 3.2)."""
+    path = target.partition(b"?")[0]
+    if path.lower().startswith((b"http://", b"https://")):
+        path = path.partition(b"//")[2].partition(b"/")[2]
+    return path.removeprefix(b"/")
 
 
 def _is_number(text: bytes) -> bool:

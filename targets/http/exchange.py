@@ -136,10 +136,8 @@ class Exchange:
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
-            # An upgrade may be ignored (RFC 9110, 7.8). Behind the request this parser
-            # does not go on; within its body it says the same, and does.
-            if not self._in_body:
-                self._parser = httptools.HttpRequestParser(self)
+            # An upgrade may be ignored (RFC 9110, 7.8); this parser would not go on.
+            self._parser = httptools.HttpRequestParser(self)
         except httptools.HttpParserError:
             self._refuse(400)
 
@@ -183,9 +181,11 @@ class Exchange:
     def on_message_complete(self) -> None:
         """httptools: the request is complete."""
         if not self._ended:
-            # The bytes behind CONNECT may be meant for the tunnel that it did not get.
-            tunnel = self._parser.get_method() == b"CONNECT"
-            self._answer(keep_alive=self._parser.should_keep_alive() and not tunnel)
+            parser = self._parser
+            # What follows CONNECT may be meant for the tunnel that it did not get; and of an
+            # upgrade the parser leaves the body to the other protocol.
+            unclear = parser.should_upgrade() and (self._in_body or parser.get_method() == b"CONNECT")
+            self._answer(keep_alive=parser.should_keep_alive() and not unclear)
             self._begin()
 
     def _answer(self, *, keep_alive: bool) -> None:

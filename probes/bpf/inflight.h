@@ -92,6 +92,14 @@ static __always_inline struct entry *spilled_find(u64 req)
 	return 0;
 }
 
+/* An entry of a set, in a way that the verifier does not know: it would follow each of them
+ * apart to the end of the program, which took most of the time to attach. */
+static __always_inline struct entry *entry_at(struct set *set, u64 way, u64 unknown)
+{
+	asm volatile("%0 ^= %1\n%0 ^= %1\n%0 &= 3" : "+r"(way) : "r"(unknown)); /* WAYS - 1 */
+	return &set->entry[way];
+}
+
 /* The operation in flight of a request structure, or 0. */
 static __always_inline struct entry *request_find(u64 req)
 {
@@ -99,10 +107,11 @@ static __always_inline struct entry *request_find(u64 req)
 	if (!set)
 		return 0;
 #pragma unroll
-	for (int way = 0; way < WAYS; way++) {
-		struct entry *entry = &set->entry[way];
-		if (usual(entry->tag == req))
+	for (u64 way = 0; way < WAYS; way++) {
+		if (usual(set->entry[way].tag == req)) {
+			struct entry *entry = entry_at(set, way, req);
 			return entry->request.submitted_ns ? entry : 0;
+		}
 	}
 	return spilled_find(req);
 }
@@ -116,19 +125,18 @@ static __always_inline struct entry *request_claim(u64 req)
 	if (!set)
 		return 0;
 #pragma unroll
-	for (int way = 0; way < WAYS; way++) {
-		entry = &set->entry[way];
-		if (usual(entry->tag == req))
-			return entry;
+	for (u64 way = 0; way < WAYS; way++) {
+		if (usual(set->entry[way].tag == req))
+			return entry_at(set, way, req);
 	}
 	entry = spilled_find(req);
 	if (entry)
 		return entry;
 #pragma unroll
-	for (int way = 0; way < WAYS; way++) {
+	for (u64 way = 0; way < WAYS; way++) {
 		entry = &set->entry[way];
 		if (!entry->tag && __sync_val_compare_and_swap(&entry->tag, 0, req) == 0)
-			return entry;
+			return entry_at(set, way, req);
 	}
 	u32 zero = 0;
 	struct entry_bytes *blank = blank_entry.lookup(&zero);

@@ -39,11 +39,11 @@ class Asked:
 class Requests:
     """`started` = `right` + `failed` + `unfinished`."""
 
-    started: int
+    started: int | None
     sent: int | None
     answered: int
-    right: int
-    failed: int
+    right: int | None
+    failed: int | None
     unfinished: int | None
     unsent: int
 
@@ -69,11 +69,11 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of right answers; `since` is `send`, `connect` or `schedule`."""
+    """Of right answers; `since` is `send`, `connect`, `schedule` or, as wrk has it, `wrk`."""
 
     since: str
     resolution: float | None
-    count: int
+    count: int | None
     min_ns: int | None
     mean_ns: int | None
     p50_ns: int | None
@@ -92,6 +92,15 @@ class Punctuality:
 
 
 @dataclass(frozen=True, slots=True)
+class WrkDetails:
+    """What only wrk tells. One failure may be counted as both a `read` and a `write`."""
+
+    threads: int
+    read_errors: int
+    write_errors: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A run's result."""
 
@@ -104,15 +113,16 @@ class Result:
     ended_by: str
     elapsed_ns: int
     rate: float
-    """Right answers per second."""
+    """Right answers per second; of wrk those whose status is below 400."""
     requests: Requests
-    errors: dict[str, int]
+    errors: dict[str, int | None]
     statuses: dict[str, int] | None
     connections: Connections
     bytes: Bytes
     latency: Latency | None
     schedule: Punctuality | None
     slow: SlowTally | None
+    wrk: WrkDetails | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON document."""

@@ -63,6 +63,9 @@ COMMANDS: Mapping[str, Entry] = {
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
     "serve": Entry("uringtrace.cli.serve:ServeCommand", "run a reference server", "Reference servers"),
+    "load": Entry(
+        "uringtrace.cli.load:LoadCommand", "put HTTP load on a server of this machine", "Reference servers"
+    ),
     "check": Entry("uringtrace.cli.check:CheckCommand", "say what this machine offers", "This machine"),
     "completion": Entry(
         "uringtrace.cli.completion:CompletionCommand", "print a completion script for a shell", "This machine"

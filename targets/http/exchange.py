@@ -83,6 +83,11 @@ class Exchange:
         """Nothing is due: a server that stops may close the connection now."""
         return not self._due
 
+    def release(self) -> None:
+        """The connection is closed. Exchange and parser hold each other, and without this only
+        the garbage collector, which a server may have switched off, would part them."""
+        del self._parser
+
     def receive(self, data: bytes) -> None:
         """Take what arrived on the connection."""
         position = 0

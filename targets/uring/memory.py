@@ -30,7 +30,7 @@ class Memory:
         self.address = address_of(self.bytes)
         self.view = memoryview(self.bytes)
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: bytes | memoryview) -> int:
         """Put `data` at `offset`; returns its address. Raises ValueError when it does not fit."""
         end = offset + len(data)
         if end > self.size:

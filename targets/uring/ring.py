@@ -27,8 +27,9 @@ import os
 import platform
 import struct
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from uringtrace.errors import CapabilityError
 from uringtrace.targets.uring import constants as c
@@ -186,6 +187,10 @@ class Ring:
         """One io_uring_enter(2) that submits and does not look for completions."""
         return self.enter(0, 0)
 
+    def flush(self) -> None:
+        """One io_uring_enter(2) that moves CQEs from the overflow list into the queue's free places."""
+        self._enter(0, 0, c.ENTER_GETEVENTS)
+
     def wait(self, timeout_ns: int | None = None) -> None:
         """Sleep in io_uring_enter(2) until a CQE is there, a signal comes, or the time is over.
 
@@ -328,10 +333,17 @@ def _disabled() -> int | None:
         return None
 
 
-def accepted_flags(wanted: int) -> int:
-    """Of the set-up flags `wanted`, those that this kernel takes, tried oldest first."""
-    taken = 0
-    for flag in c.SETUP_NAMES:
-        if wanted & flag and _accepted(taken | flag):
-            taken |= flag
-    return taken
+AnyRing = TypeVar("AnyRing", bound=Ring)
+
+
+def first_ring(entries: int, choices: Sequence[int], *, completions: int = 0, kind: type[AnyRing]) -> AnyRing:
+    """A ring with the first of several sets of flags that this kernel takes.
+
+    Raises what `Ring` raises for the last of them.
+    """
+    for flags in choices[:-1]:
+        try:
+            return kind(entries, flags, completions=completions)
+        except CapabilityError:
+            continue
+    return kind(entries, choices[-1], completions=completions)

@@ -45,6 +45,11 @@ def plain_record(content_type: ContentType, body: bytes) -> bytes:
     return bytes((content_type,)) + _VERSION + len(body).to_bytes(2, "big") + body
 
 
+def sealed_bytes(count: int) -> int:
+    """How much `count` bytes of content are once they are sealed."""
+    return count + max(1, -(-count // LARGEST_FRAGMENT)) * (HEADER_BYTES + 1 + _TAG_BYTES)
+
+
 class Framing:
     """Whole records out of a stream that arrives in any pieces."""
 

@@ -20,6 +20,7 @@ from uringtrace.targets.tls.records import (
     Opener,
     Sealer,
     body_bytes,
+    sealed_bytes,
 )
 from uringtrace.targets.tls.stream import RecordStream
 
@@ -56,7 +57,9 @@ def test_opened_as_published() -> None:
 def test_what_is_sealed_opens(suite: Suite, size: int) -> None:
     """In as many records as its size takes, none larger than allowed."""
     secret, data, framing = bytes(suite.digest_bytes), bytes(i % 251 for i in range(size)), Framing()
-    framing.add(Sealer(suite, secret).seal(ContentType.APPLICATION_DATA, data))
+    sealed = Sealer(suite, secret).seal(ContentType.APPLICATION_DATA, data)
+    assert len(sealed) == sealed_bytes(size)
+    framing.add(sealed)
     opener, opened = Opener(suite, secret), []
     while (record := framing.next()) is not None:
         content_type, fragment = opener.open(record)

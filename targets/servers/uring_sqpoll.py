@@ -36,6 +36,8 @@ IDLE_SECONDS = 1.0
 """Without a completion for so long the server goes to sleep."""
 _SPINS = 256
 """Looks at the queue between two looks at the clock, which is the vDSO's and no call."""
+_LONGEST_LOOK_SECONDS = 0.01
+"""Of a time between two looks at the clock that was longer, the scheduler had the rest."""
 _RELEASE_SECONDS = 2.0
 
 
@@ -50,7 +52,7 @@ def serve(options: Options, house: House) -> None:
         with _listen(options, house) as listener:
             server.start(listener)
             ring.publish()
-            reserve(small=64 << 20, large=64 << 20)
+            reserve(small=32 << 20, large=64 << 20)
             house.announce()
             _poll(ring, server, house)
         house.truth.extra["operations"] = dict(server.operations())
@@ -61,26 +63,27 @@ def serve(options: Options, house: House) -> None:
 
 def _poll(ring: Ring, server: RingServer, house: House) -> None:
     """Take CQEs and submit what follows from them, until the server has ended."""
-    last = time.monotonic()
-    spins = 0
+    looked, quiet, spins = time.monotonic(), 0.0, 0
     while not server.ended:
         completion = ring.pop()
         if completion is not None:
             server.dispatch(completion)
             ring.publish()
-            spins = 0
+            quiet = 0.0
             continue
         if house.stop.requested:
             server.end()
             ring.publish()
         if ring.sq_flags & c.SQ_CQ_OVERFLOW:
             ring.flush()
-        if spins == 0:
-            last = time.monotonic()
         spins += 1
-        if spins % _SPINS == 0 and time.monotonic() - last > IDLE_SECONDS:
-            ring.wait()
-            spins = 0
+        if spins % _SPINS == 0:
+            now = time.monotonic()
+            quiet += min(now - looked, _LONGEST_LOOK_SECONDS)
+            looked = now
+            if quiet > IDLE_SECONDS:
+                ring.wait()
+                quiet = 0.0
 
 
 def _listen(options: Options, house: House) -> socket.socket:

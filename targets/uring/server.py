@@ -38,7 +38,7 @@ GRACE_SECONDS = 5
 NOBODY = 0xFFFFFFFF
 """In place of a slot: an operation of no connection."""
 NEEDED = (
-    c.OP_ACCEPT, c.OP_RECV, c.OP_SEND, c.OP_SHUTDOWN, c.OP_CLOSE, c.OP_TIMEOUT, c.OP_POLL_ADD, c.OP_OPENAT,
+    c.OP_ACCEPT, c.OP_RECV, c.OP_SEND, c.OP_ASYNC_CANCEL, c.OP_CLOSE, c.OP_TIMEOUT, c.OP_POLL_ADD, c.OP_OPENAT,
     c.OP_READ,
 )  # fmt: skip
 """The operations of such a server."""
@@ -227,8 +227,11 @@ class RingServer:
                 yield from _rest(connection)
         connection.leaving = True
         if connection.receiving:
-            # An armed RECV holds the connection open beyond CLOSE.
-            yield from self._do(connection, c.OP_SHUTDOWN, length=socket.SHUT_RDWR)
+            # An armed RECV holds the socket open beyond CLOSE. SHUTDOWN would end it as well, but
+            # always in a worker thread (io_uring/net.c, io_shutdown_prep).
+            user_data = c.OP_ASYNC_CANCEL << 32 | connection.slot
+            self._ring.push(c.OP_ASYNC_CANCEL, user_data, address=c.OP_RECV << 32 | connection.slot)
+            yield
             while connection.receiving:
                 yield from _rest(connection)
         self._push_close(c.OP_CLOSE << 32 | connection.slot, connection.descriptor)
@@ -241,10 +244,14 @@ class RingServer:
             user_data = c.OP_TIMEOUT << 32 | connection.slot
             self._ring.push(c.OP_TIMEOUT, user_data, address=duration, length=1)
             yield
-        if answer.document is None:
-            whole = yield from self._send_bytes(connection, answer.head + answer.body)
+        head, body = answer.head, answer.body
+        if answer.document is not None:
+            whole = yield from self._send_document(connection, head, answer.document)
+        elif len(body) < PIECE:
+            whole = yield from self._send_bytes(connection, head + body)
         else:
-            whole = yield from self._send_document(connection, answer.head, answer.document)
+            whole = yield from self._send_bytes(connection, head)
+            whole = whole and (yield from self._send_bytes(connection, body))
         if whole:
             self._tally.answered(answer.status)
         return whole

@@ -318,6 +318,19 @@ static __always_inline u32 spliced_file(u8 opcode, const struct sqe *sqe)
 }
 #endif
 
+/* A worker goes on with what is linked to its request, and no tracepoint tells
+ * (io_uring/io-wq.c, io_worker_handle_work): whoever completes it is that worker. */
+static __always_inline int by_worker(void)
+{
+#if defined(OFF_TASK_FLAGS) && defined(OFF_TASK_WORKER)
+	u64 task = (u64)bpf_get_current_task_btf();
+	/* The SQ thread has the flag, but is nobody's worker. */
+	return LOAD_TYPED(u32, task, OFF_TASK_FLAGS) & PF_IO_WORKER && LOAD_TYPED(u64, task, OFF_TASK_WORKER);
+#else
+	return 0;
+#endif
+}
+
 static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 user_data, s32 result,
 				    u32 cqe_flags, u8 extra_path, u64 now)
 {
@@ -367,6 +380,8 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	}
 
 	u8 path = request ? request->path | extra_path : extra_path;
+	if (usual(from_req) && rare(by_worker()))
+		path |= PATH_IO_WQ;
 	int more = cqe_flags & CQE_MORE;
 	int zero_copy_first = request && more && req && !(cqe_flags & CQE_NOTIF) &&
 			      (request->opcode == OP_SEND_ZC || request->opcode == OP_SENDMSG_ZC);

@@ -50,6 +50,20 @@ def test_completions_that_become_visible_together_share_their_time(kernel: FakeK
     assert a == b < c == kernel.now
 
 
+def test_what_a_worker_completes_ran_in_it_although_it_was_never_queued(kernel: FakeKernel) -> None:
+    """A worker goes on with what is linked to its request; the SQ thread is marked like a worker but is none."""
+    engine = kernel.engine
+    task = engine.base + 0x60000
+    paths = []
+    for worker in (0, engine.base + 0x61000):
+        linked = kernel.submit(kernel.rings[0], "NOP")
+        engine.write("task_struct", task, flags=0x10, worker_private=worker)
+        engine.set(current_task=task)
+        fire_complete(kernel, linked.address, 0)
+        paths += emitted(kernel)["path"].tolist()
+    assert paths == [0, Path.IO_WQ]
+
+
 def test_a_submission_in_between_ends_that(kernel: FakeKernel) -> None:
     """No operation may seem to end before it began."""
     first = kernel.submit(kernel.rings[0], "NOP")

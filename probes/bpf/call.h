@@ -78,6 +78,13 @@ static __always_inline struct call *call_of(struct entry *entry)
 	return (struct call *)&entry->request;
 }
 
+/* The traits of a call; there are some for every number, so 0 is for the verifier only. */
+static __always_inline const struct call_traits *traits_of(const struct call *call)
+{
+	u32 number = call->number & (CALL_LIMIT - 1);
+	return call_traits.lookup(&number);
+}
+
 static __always_inline u64 call_argument(u64 regs, int index)
 {
 	switch (index) {

@@ -159,7 +159,7 @@ static __always_inline void add_call(const struct call *call, const struct call_
 	counts->ended++;
 	if (result < 0 && result >= -MAX_ERROR)
 		counts->errors++;
-	else if (result > 0 && traits && traits->flags & MOVES_BYTES)
+	else if (result > 0 && traits->flags & MOVES_BYTES)
 		counts->bytes += result;
 	if (slept)
 		counts->slept++;

@@ -93,9 +93,11 @@ static __always_inline struct entry *spilled_find(u64 req)
 }
 
 /* An entry of a set, in a way that the verifier does not know: it would follow each of them
- * apart to the end of the program, which took most of the time to attach. */
-static __always_inline struct entry *entry_at(struct set *set, u64 way, u64 unknown)
+ * apart to the end of the program, which took most of the time to attach. What it knows
+ * nothing of is added and taken away again. */
+static __always_inline struct entry *entry_at(struct set *set, u64 way)
 {
+	u64 unknown = set->entry[way].request.submitted_ns;
 	asm volatile("%0 ^= %1\n%0 ^= %1\n%0 &= 3" : "+r"(way) : "r"(unknown)); /* WAYS - 1 */
 	return &set->entry[way];
 }
@@ -109,7 +111,7 @@ static __always_inline struct entry *request_find(u64 req)
 #pragma unroll
 	for (u64 way = 0; way < WAYS; way++) {
 		if (usual(set->entry[way].tag == req)) {
-			struct entry *entry = entry_at(set, way, req);
+			struct entry *entry = entry_at(set, way);
 			return entry->request.submitted_ns ? entry : 0;
 		}
 	}
@@ -127,7 +129,7 @@ static __always_inline struct entry *request_claim(u64 req)
 #pragma unroll
 	for (u64 way = 0; way < WAYS; way++) {
 		if (usual(set->entry[way].tag == req))
-			return entry_at(set, way, req);
+			return entry_at(set, way);
 	}
 	entry = spilled_find(req);
 	if (entry)
@@ -136,7 +138,7 @@ static __always_inline struct entry *request_claim(u64 req)
 	for (u64 way = 0; way < WAYS; way++) {
 		entry = &set->entry[way];
 		if (!entry->tag && __sync_val_compare_and_swap(&entry->tag, 0, req) == 0)
-			return entry_at(set, way, req);
+			return entry_at(set, way);
 	}
 	u32 zero = 0;
 	struct entry_bytes *blank = blank_entry.lookup(&zero);

@@ -31,8 +31,6 @@ static __always_inline void take_arguments(struct call *call, u64 regs, const st
 #pragma unroll
 	for (int index = 0; index < 6; index++)
 		call->argument[index] = call_argument(regs, index);
-	if (!traits)
-		return;
 	u32 descriptor = traits->descriptor, second = traits->second;
 	if (descriptor < 6) {
 		asm volatile("%0 &= 7" : "+r"(descriptor));
@@ -73,7 +71,9 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	if (!entry)
 		return 0;
 	struct call *call = call_of(entry);
-	struct call_traits *traits = call_traits.lookup(&number);
+	const struct call_traits *traits = call_traits.lookup(&number);
+	if (!traits)
+		return 0;
 	begin_call(call, id, number, task);
 #ifdef ARGUMENTS
 	begin_files();
@@ -85,7 +85,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 #endif
 	u64 now = bpf_ktime_get_ns();
 	call->submitted_ns = now;
-	if (rare(traits && traits->flags & NO_RETURN)) {
+	if (rare(traits->flags & NO_RETURN)) {
 #ifdef ARGUMENTS
 		struct pending_call pending = {.key = key, .now = now, .flags = CALL_NO_RESULT};
 		emit_call(call, &pending);
@@ -96,7 +96,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		request_release(entry, key);
 	}
 #ifdef ARGUMENTS
-	if (rare(traits && keeps_memory(traits) && points_to_memory(call, traits, 0)))
+	if (rare(keeps_memory(traits) && points_to_memory(call, traits, 0)))
 		continuations.call(ctx, CALL_MEMORY);
 	describe_files(ctx);
 #endif
@@ -123,10 +123,11 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		begin_call(call_of(entry), id, call_number(task, LOAD_TYPED(s64, ctx->args[0], OFF_REGS_NUMBER)), task);
 	}
 	struct call *call = call_of(entry);
-	u32 number = call->number & (CALL_LIMIT - 1);
-	struct call_traits *traits = call_traits.lookup(&number);
+	const struct call_traits *traits = traits_of(call);
+	if (!traits)
+		return 0;
 	/* The new thread's side of a fork. */
-	if (rare(!from_start && !result && traits && traits->flags & BEGINS_THREAD))
+	if (rare(!from_start && !result && traits->flags & BEGINS_THREAD))
 		goto release;
 	int slept = from_start && LOAD_TYPED(u32, task, OFF_TASK_SWITCHES) != call->switches;
 #ifdef ARGUMENTS
@@ -134,9 +135,9 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	begin_files();
 	if (rare(!from_start))
 		take_arguments(call, ctx->args[0], traits);
-	if (rare(traits && traits->flags & MAKES_FILE && result >= 0))
+	if (rare(traits->flags & MAKES_FILE && result >= 0))
 		forget_file_at(result);
-	if (traits && result >= 0 &&
+	if (result >= 0 &&
 	    (traits->flags & RESULT_IS_DESCRIPTOR ||
 	     (traits->flags & MAY_DUPLICATE && duplicates(call->argument[1])))) {
 		forget_renamed_file_at(result);
@@ -144,7 +145,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	struct pending_call pending = {.key = key, .now = now, .result = result, .result_file = result_file,
 				       .flags = slept ? CALL_SLEPT : 0};
-	if (traits && has_memory(call, traits) && !hides_memory(traits, call)) {
+	if (has_memory(call, traits) && !hides_memory(traits, call)) {
 		u32 zero = 0;
 		pending_calls.update(&zero, &pending);
 		continuations.call(ctx, CALL_MEMORY);
@@ -169,8 +170,7 @@ int call_memory_entry(struct bpf_raw_tracepoint_args *ctx)
 	struct memory_list *list = begin_list(0, KEPT_SLOTS);
 	if (entry && list) {
 		struct call *call = call_of(entry);
-		u32 number = call->number & (CALL_LIMIT - 1);
-		struct call_traits *traits = call_traits.lookup(&number);
+		const struct call_traits *traits = traits_of(call);
 		if (traits) {
 			list_capture(list, traits, 0, call, 0, 1);
 			if (list->count) {
@@ -210,8 +210,7 @@ int call_memory_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (!entry)
 		return 0;
 	struct call *call = call_of(entry);
-	u32 number = call->number & (CALL_LIMIT - 1);
-	struct call_traits *traits = call_traits.lookup(&number);
+	const struct call_traits *traits = traits_of(call);
 	if (traits)
 		begin_call_with_memory(call, traits, pending);
 	request_release(entry, pending->key);

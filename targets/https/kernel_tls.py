@@ -104,7 +104,12 @@ class KernelTlsServer(TlsServer):
         return error
 
     def _arrived(self, connection: Connection, _end: End, data: bytes) -> None:
+        self.http_in += len(data)
         connection.exchange.receive(data)
+
+    def _send(self, connection: Connection, length: int) -> Generator[None, int, bool]:
+        self.http_out += length
+        return (yield from super()._send(connection, length))
 
     def _last_word(self, connection: Connection, end: End) -> Generator[None, int, Alert | None]:
         if end.error == errno.EIO:

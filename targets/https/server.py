@@ -28,7 +28,6 @@ from uringtrace.targets.uring.connections import Connection, Steps
 from uringtrace.targets.uring.ring import Completion, Ring
 from uringtrace.targets.uring.server import NOBODY, Descriptors, RingServer
 
-
 _CANCELLATION = c.OP_ASYNC_CANCEL << 32 | NOBODY
 
 
@@ -62,6 +61,10 @@ class TlsServer(RingServer, ABC):
         self._shaking: set[int] = set()
         self.handshakes = 0
         """Handshakes that were completed, and kTLS set up where it is used."""
+        self.http_in = 0
+        """Bytes of requests, without TLS."""
+        self.http_out = 0
+        """Bytes of answers, without TLS."""
 
     @abstractmethod
     def _protect(self, connection: Connection, established: Established) -> Generator[None, int, End | None]:

@@ -40,7 +40,9 @@ class UserRecordServer(TlsServer):
 
     def _arrived(self, connection: Connection, end: End, data: bytes) -> None:
         stream = _stream(end)
-        connection.exchange.receive(stream.receive(data))
+        plain = stream.receive(data)
+        self.http_in += len(plain)
+        connection.exchange.receive(plain)
         if stream.peer_closed or stream.failure is not None:
             connection.ended = True
 
@@ -55,6 +57,7 @@ class UserRecordServer(TlsServer):
     def _send(self, connection: Connection, length: int) -> Generator[None, int, bool]:
         plain = self._memory.bytes[connection.offset : connection.offset + length]
         stream = _stream(self._ends[connection.slot])
+        self.http_out += length
         return (yield from self._send_sealed(connection, stream.send(plain)))
 
     def _send_sealed(self, connection: Connection, records: bytes) -> Generator[None, int, bool]:

@@ -20,6 +20,7 @@ cipher.
 
 `bytes_in` and `bytes_out` in the last line are what the operations on the socket say they
 moved: records in the handshake and in `user-records`, plaintext where the kernel makes them.
+`http_bytes_in` and `http_bytes_out` are the requests and answers alone, in every mode.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def serve(options: Options, house: House) -> None:
             )
             _poll(ring, server, house)
         house.truth.extra["handshakes"] = server.handshakes
+        house.truth.extra["http_bytes_in"] = server.http_in
+        house.truth.extra["http_bytes_out"] = server.http_out
         house.truth.extra["operations"] = dict(server.operations())
         house.truth.extra["enters"] = ring.calls
     finally:

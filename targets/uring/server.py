@@ -9,7 +9,7 @@ Three multishot operations bring what comes from outside: ACCEPT connections, RE
 provided buffers, and POLL_ADD a signal, so that one that arrives just before the server
 goes to sleep wakes it. `user_data` is the opcode and the slot.
 
-Invariant: a conversation has one operation in flight at most, beside its RECV. What a
+Invariant: while a connection is answered it has one operation in flight, beside its RECV. What a
 client sends ahead of its answers is kept: there is no bound but its patience.
 """
 
@@ -38,8 +38,8 @@ GRACE_SECONDS = 5
 NOBODY = 0xFFFFFFFF
 """In place of a slot: an operation of no connection."""
 NEEDED = (
-    c.OP_ACCEPT, c.OP_RECV, c.OP_SEND, c.OP_ASYNC_CANCEL, c.OP_CLOSE, c.OP_TIMEOUT, c.OP_POLL_ADD, c.OP_OPENAT,
-    c.OP_READ,
+    c.OP_ACCEPT, c.OP_RECV, c.OP_SEND, c.OP_ASYNC_CANCEL, c.OP_CLOSE, c.OP_TIMEOUT, c.OP_POLL_ADD,
+    c.OP_OPENAT, c.OP_READ,
 )  # fmt: skip
 """The operations of such a server."""
 
@@ -225,17 +225,23 @@ class RingServer:
                 break
             else:
                 yield from _rest(connection)
+        yield from self._leave(connection)
+
+    def _leave(self, connection: Connection) -> Steps:
+        """Close the connection and wait for the last of its completions."""
         connection.leaving = True
-        if connection.receiving:
+        cancelling = connection.receiving
+        if cancelling:
             # An armed RECV holds the socket open beyond CLOSE. SHUTDOWN would end it as well, but
             # always in a worker thread (io_uring/net.c, io_shutdown_prep).
             user_data = c.OP_ASYNC_CANCEL << 32 | connection.slot
             self._ring.push(c.OP_ASYNC_CANCEL, user_data, address=c.OP_RECV << 32 | connection.slot)
-            yield
-            while connection.receiving:
-                yield from _rest(connection)
         self._push_close(c.OP_CLOSE << 32 | connection.slot, connection.descriptor)
+        if cancelling:
+            yield
         yield
+        while connection.receiving:
+            yield from _rest(connection)
 
     def _answer(self, connection: Connection, answer: Answer) -> Generator[None, int, bool]:
         """Send one answer; False when it could not be sent whole."""

@@ -11,7 +11,8 @@ import select
 import time
 
 from uringtrace.errors import UsageError
-from uringtrace.targets.load.connection import Connection, Crew, State
+from uringtrace.targets.load.connection import Connection
+from uringtrace.targets.load.crew import Crew, State
 from uringtrace.targets.load.plan import Plan, allow_descriptors, check
 from uringtrace.targets.load.result import Result, outcome
 from uringtrace.targets.load.schedule import SECOND_NS, ClosedLoop, OpenLoop, Schedule
@@ -94,24 +95,26 @@ class Reactor:
         """Until the end; returns how many requests were due by then that nobody took."""
         schedule, tally, plan = crew.schedule, crew.tally, self.plan
         deadline_ns = None if plan.duration_ns is None else start_ns + plan.duration_ns
+        if isinstance(schedule, OpenLoop):
+            schedule.until_ns = deadline_ns
         look_ns = start_ns + _LOOK_NS
         unsent = 0
         while True:
             now_ns = time.monotonic_ns()
+            if crew.failure and not crew.reached:
+                raise _nobody(plan, crew.failure)
             if not self._ended_by:
                 if self._interrupted:
                     unsent = self._end("interruption", schedule, now_ns)
                     self._limit_ns = now_ns + _PATIENCE_NS
                 elif deadline_ns is not None and now_ns >= deadline_ns:
-                    unsent = self._end("time", schedule, deadline_ns - 1)
+                    unsent = self._end("time", schedule, now_ns)
             elif self._interrupted and self._limit_ns is None:
                 self._limit_ns = now_ns + _PATIENCE_NS
             if schedule.ended and schedule.taken == tally.settled:
                 break
             if self._limit_ns is not None and now_ns >= self._limit_ns:
                 break
-            if crew.failure and not crew.reached:
-                raise _nobody(plan, crew.failure)
             if now_ns >= look_ns:
                 look_ns = now_ns + _LOOK_NS
                 for connection in connections:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from uringtrace.targets.load.connection import Crew
+from uringtrace.targets.load.crew import Crew
 from uringtrace.targets.load.latencies import RESOLUTION
 from uringtrace.targets.load.plan import Plan
 from uringtrace.targets.load.slow import SlowTally

@@ -69,21 +69,23 @@ class ClosedLoop:
 class OpenLoop:
     """`rate` requests per second from `start_ns` on, the first at once.
 
-    With `requests` there are so many in all, otherwise they go on until `end`.
+    With `requests` there are so many in all; otherwise they go on until `end`, and none is
+    due at `until_ns` or later.
     """
 
     def __init__(self, rate: float, requests: int | None, start_ns: int) -> None:
         self.rate = rate
         self.requests = requests
         self.start_ns = start_ns
+        self.until_ns: int | None = None
         self.taken = 0
         self.ended = requests == 0
 
     def take(self, most: int, now_ns: int) -> list[int]:
         times: list[int] = []
         while len(times) < most and not self.ended:
-            due_ns = self.due_ns(self.taken)
-            if due_ns > now_ns:
+            due_ns = self.next_due_ns()
+            if due_ns is None or due_ns > now_ns:
                 break
             times.append(due_ns)
             self.taken += 1
@@ -95,12 +97,17 @@ class OpenLoop:
         return self.start_ns + round(number * SECOND_NS / self.rate)
 
     def next_due_ns(self) -> int | None:
-        return None if self.ended else self.due_ns(self.taken)
+        if self.ended:
+            return None
+        due_ns = self.due_ns(self.taken)
+        return None if self.until_ns is not None and due_ns >= self.until_ns else due_ns
 
     def end(self) -> None:
         self.ended = True
 
     def overdue(self, now_ns: int) -> int:
+        if self.until_ns is not None:
+            now_ns = min(now_ns, self.until_ns - 1)
         if now_ns < self.start_ns:
             return 0
         # The estimate may be one off, since a due time is rounded.

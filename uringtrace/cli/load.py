@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from uringtrace.targets.load.wrk import WrkRun
 
 _SINCE = {
-    "send": "from the sending of the request",
-    "connect": "from the beginning of the connection",
-    "schedule": "from when the request was due",
-    "wrk": "with corrections by wrk, from the sending of the request",
+    "send": "from the sending of the request to the last byte of its answer",
+    "connect": "from the beginning of the connection to the last byte of the answer",
+    "schedule": "from when the request was due to the last byte of its answer",
+    "wrk": "from the sending to the answer, with corrections by wrk",
 }
 
 
@@ -34,9 +34,9 @@ class LoadCommand:
     summary = "put HTTP load on a server of this machine"
     group = "Reference servers"
     epilog = (
-        "a closed loop unless there is --rate: each connection sends its next request when\n"
-        "the answer is there. With --rate requests are due at fixed times, and the latency\n"
-        "counts from then (docs/load.md)\n\n"
+        "Without --rate each connection sends its next request when the answer is there\n"
+        "(closed loop). With it requests are due at fixed times, and latencies count from\n"
+        "then (open loop); see docs/load.md.\n\n"
         "examples:\n"
         "  uringtrace load http://127.0.0.1:8080/bytes/1000 -d 5\n"
         "  uringtrace load 127.0.0.1:8080 --rate 2000 --connections 64\n"
@@ -173,7 +173,7 @@ def _latencies(result: Result) -> list[str]:
         latency.max_ns,
     )
     lines = table([heads, ("", *map(duration, values))])
-    lines.append(f"{_SINCE[latency.since]} to the last byte of its answer")
+    lines.append(_SINCE[latency.since])
     if latency.resolution is not None:
         lines.append(f"quantiles are at most {latency.resolution:.1%} too high")
     return lines

@@ -1,0 +1,1 @@
+"""Green threads: code that looks blocking, on one thread of the kernel."""

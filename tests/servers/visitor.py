@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -58,11 +59,14 @@ class Visitors:
 
     @contextmanager
     def visits(self, count: int) -> Iterator[list[Visit]]:
-        """So many connections, all open at once."""
+        """So many connections, all open at once; their handshakes overlap."""
         opened: list[Visit] = []
         try:
             for _ in range(count):
-                opened.append(self.connect())
+                opened.append(self.connect(handshake=False))
+            if self.tls is not None:
+                with ThreadPoolExecutor(50) as pool:
+                    list(pool.map(Visit.shake_hands, opened))
             yield opened
         finally:
             for visit in opened:
@@ -91,15 +95,16 @@ class Visit:
         self._tls = tls
         self.socket = plain
         if handshake:
-            self._shake_hands()
+            self.shake_hands()
 
-    def _shake_hands(self) -> None:
+    def shake_hands(self) -> None:
+        """Begin TLS, where it is spoken and has not begun."""
         if self._tls is not None:
             self.socket = self._tls.wrap_socket(self.socket, suppress_ragged_eofs=True)
             self._tls = None
 
     def send(self, data: bytes) -> None:
-        self._shake_hands()
+        self.shake_hands()
         self._books.bytes_in += len(data)
         self.socket.sendall(data)
 

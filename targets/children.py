@@ -25,13 +25,13 @@ class Children:
         self._tallies: dict[int, Tally] = {}
         house.stop.on_request(self._pass_on)
 
-    def start(self, work: Callable[[Tally], None]) -> None:
-        """Fork; the child does `work` and exits, whatever happens in it."""
+    def start(self, work: Callable[[Tally], None]) -> int:
+        """Fork; the child, whose id is returned, does `work` and exits, whatever happens in it."""
         tally = self._house.truth.tally()
         child = os.fork()
         if child:
             self._tallies[child] = tally
-            return
+            return child
         status = 1
         try:
             self._house.stop.forget()
@@ -48,9 +48,11 @@ class Children:
             while (child := os.waitpid(-1, os.WNOHANG)[0]) != 0:
                 self._take_back(child)
 
-    def wait_for_one(self) -> None:
-        """Wait until a child has ended."""
-        self._take_back(os.wait()[0])
+    def wait_for_one(self) -> tuple[int, int]:
+        """Wait until a child has ended; its id, and its exit code or minus the signal that ended it."""
+        child, status = os.wait()
+        self._take_back(child)
+        return child, os.waitstatus_to_exitcode(status)
 
     def end(self) -> None:
         """Tell all children to end and wait; those that are late are killed."""

@@ -1,0 +1,1 @@
+"""Misbehaving on purpose, apart from the code that behaves."""

@@ -48,6 +48,7 @@ class Answering:
 
     def __init__(self):
         self.address = ""
+        self.listener = None
         self.opened = 0
         self.closed = 0
         self.open_at_once = 0
@@ -137,6 +138,7 @@ def answering(tls=None):
 
     async def main():
         listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls, backlog=1024)
+        server.listener = listener
         server.address = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         listening.set()
         await stop.wait()

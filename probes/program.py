@@ -20,15 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.errors import KernelError
 from uringtrace.probes import cache
 from uringtrace.probes.bpf_syscall import (
     attach_raw_tracepoint,
     create_map,
-    load_typed_program,
     map_values,
     recursion_misses,
-    update_element,
 )
 from uringtrace.probes.btf import Btf
 from uringtrace.probes.compiler import (
@@ -36,14 +33,13 @@ from uringtrace.probes.compiler import (
     CompiledProbes,
     MapDescription,
     compile_probes,
-    relocate,
     source_text,
 )
 from uringtrace.probes.layout import Layout, read_layout
+from uringtrace.probes.loading import CONTINUATIONS, Probe, load_all
 from uringtrace.probes.ring_buffer import RingBuffer
 from uringtrace.probes.tracepoints import Chosen, choose, require
 
-_CONTINUATIONS = "continuations"
 _TWIN = "_twin"
 """Ends the name of a probe's second program, which takes what the kernel skips for the first."""
 _CONTINUED: Mapping[str, tuple[str, ...]] = {
@@ -165,10 +161,9 @@ class Program:
         self.layout = read_layout(btf)
         self.chosen = choose(btf)
         require(self.chosen)
-        self._programs: dict[str, int] = {}
+        self._programs: dict[Probe, int] = {}
         self._links: list[int] = []
         self._maps: dict[str, int] = {}
-        self._continuations: dict[int, int] = {}
         self._compiled = _compiled(_constants(settings, self.layout, self.chosen, self.cpus), load_bcc)
         _lift_memory_limit()
         for description in self._compiled.maps:
@@ -195,44 +190,34 @@ class Program:
         Completions are attached before submissions, so that a request that is seen
         being submitted is always seen completing. Returns the tracepoints' names.
         """
-        names = []
+        names, probes = [], list[Probe]()
         for choice in sorted(self.chosen, key=lambda choice: choice.subject.begins):
             function = choice.subject.function
             if choice.prototype is None or choice.type_id is None or function not in self._compiled.functions:
                 continue
             if self.settings.interface is Interface.SYSCALL and function.startswith("io_uring"):
                 continue
-            if self.has_map(_CONTINUATIONS):
-                self._link(_CONTINUED.get(function, ()), choice.type_id)
-            for each in (function, function + _TWIN):
-                if each in self._compiled.functions:
-                    program = self._load(each, choice.type_id)
-                    self._links.append(attach_raw_tracepoint(each, program))
+            probes += self._plan(function, choice.type_id)
             names.append(choice.prototype.tracepoint)
+        maps = [self._maps[each.name] for each in self._compiled.maps]
+        load_all(probes, self._compiled, maps, self.settings.pid, self._programs)
+        for probe in probes:
+            if probe.place is None:
+                self._links.append(attach_raw_tracepoint(probe.function, self._programs[probe]))
         return tuple(names)
 
-    def _load(self, function: str, type_id: int) -> int:
-        numbers = {index: self._maps[each.name] for index, each in enumerate(self._compiled.maps)}
-        if type_id in self._continuations:
-            numbers[self._index(_CONTINUATIONS)] = self._continuations[type_id]
-        code = relocate(self._compiled.functions[function], numbers, self.settings.pid)
-        program = load_typed_program(function, code, type_id)
-        self._programs[function] = program
-        return program
-
-    def _link(self, functions: Sequence[str], type_id: int) -> None:
-        """Give the probe of the tracepoint `type_id` the programs that it goes on with."""
-        if not functions:
-            return
-        array = create_map(*astuple(self._describe(_CONTINUATIONS)))
-        self._maps[f"{_CONTINUATIONS} {type_id}"] = self._continuations[type_id] = array
-        for index, function in enumerate(functions):
-            if function not in self._compiled.functions:
-                continue
-            program = self._load(function, type_id)
-            self._programs[f"{function} {type_id}"] = self._programs.pop(function)
-            if not update_element(array, index.to_bytes(4, "little"), program.to_bytes(4, "little")):
-                raise KernelError(f"the kernel refused the tail call to {function}")
+    def _plan(self, function: str, type_id: int) -> list[Probe]:
+        """The programs of the tracepoint `type_id`: the probe, its twin, and what it goes on with."""
+        continued = _CONTINUED.get(function, ()) if self.has_map(CONTINUATIONS) else ()
+        array = None
+        if continued:
+            array = create_map(*astuple(self._describe(CONTINUATIONS)))
+            self._maps[f"{CONTINUATIONS} {type_id}"] = array
+        programs: list[tuple[str, int | None]] = [(function, None), (function + _TWIN, None)]
+        programs += [(each, index) for index, each in enumerate(continued)]
+        return [
+            Probe(each, type_id, array, index) for each, index in programs if each in self._compiled.functions
+        ]
 
     def detach(self) -> None:
         """Detach all probes; the maps stay readable until the context is left."""
@@ -247,8 +232,8 @@ class Program:
         """
         return sum(
             recursion_misses(program)
-            for function, program in self._programs.items()
-            if not function.endswith(_TWIN)
+            for probe, program in self._programs.items()
+            if not probe.function.endswith(_TWIN)
         )
 
     def ring_buffer(self, name: str) -> RingBuffer:
@@ -275,9 +260,6 @@ class Program:
     def has_map(self, name: str) -> bool:
         """Whether these settings have the map `name`."""
         return any(description.name == name for description in self._compiled.maps)
-
-    def _index(self, name: str) -> int:
-        return next(index for index, each in enumerate(self._compiled.maps) if each.name == name)
 
     def _describe(self, name: str) -> MapDescription:
         return next(description for description in self._compiled.maps if description.name == name)

@@ -366,6 +366,8 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 			}
 		}
 	}
+	if (usual(from_req) && rare(by_worker()))
+		extra_path |= PATH_IO_WQ;
 	if (rare(!request && !capture_started()))
 		return;
 	if (rare(!request))
@@ -380,8 +382,6 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	}
 
 	u8 path = request ? request->path | extra_path : extra_path;
-	if (usual(from_req) && rare(by_worker()))
-		path |= PATH_IO_WQ;
 	int more = cqe_flags & CQE_MORE;
 	int zero_copy_first = request && more && req && !(cqe_flags & CQE_NOTIF) &&
 			      (request->opcode == OP_SEND_ZC || request->opcode == OP_SENDMSG_ZC);

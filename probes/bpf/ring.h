@@ -89,14 +89,15 @@ static __always_inline void ring_find_fd(struct ring *ring, u64 ctx)
 	u64 table = LOAD_PROBED(u64, files, OFF_FILES_FDT);
 	u64 array = LOAD_PROBED(u64, table, OFF_FDT_FD);
 	u32 size = LOAD_PROBED(u32, table, OFF_FDT_MAX);
-	for (u32 fd = 0; fd < RING_DESCRIPTORS; fd++) {
+	for (u64 fd = 0; fd < RING_DESCRIPTORS; fd++) {
 		/* Keeps the compiler from comparing with the smaller of the two bounds: older
 		 * verifiers see an end only where the counter meets a constant. */
 		asm volatile("" : "+r"(fd));
 		if (fd >= size)
 			return;
 		u64 file = LOAD_PROBED(u64, array, fd * 8);
-		if (file && LOAD_PROBED(u64, file, OFF_FILE_PRIVATE) == ctx) {
+		/* What is read of no file is 0: one way less through each turn for the verifier. */
+		if (LOAD_PROBED(u64, file, OFF_FILE_PRIVATE) == ctx) {
 			ring->fd = fd;
 			ring->seen |= SEEN_FD;
 			return;

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import math
+import struct
+import sys
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +28,8 @@ TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC_PROTO, FLOAT, TYPE_TAG, ENUM64 = 8, 9, 
 _TRANSPARENT = frozenset({TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG})
 _SIZED = frozenset({INT, STRUCT, UNION, ENUM, FLOAT, ENUM64})
 _HEADER_SIZE = 12
+_BLOB_HEADER = struct.Struct("=HBBIIIII")
+"""struct btf_header, include/uapi/linux/btf.h; offsets in it count from its end."""
 
 
 _T = TypeVar("_T", bound=ctypes.Structure)
@@ -96,6 +102,8 @@ class Btf:
         Raises `CapabilityError` when libbpf is missing or does not accept the blob.
         """
         self._library = _libbpf()
+        self._blob = blob
+        self._found: dict[tuple[str, int], int] = {}
         self._handle = self._library.btf__new(blob, len(blob))
         if not self._handle or self._library.libbpf_get_error(self._handle):
             self._handle = None
@@ -140,7 +148,7 @@ class Btf:
 
     def enumerators(self, prefix: str, containing: str) -> dict[str, int]:
         """Enumerators that start with `prefix`, of the unnamed enum that has `containing`."""
-        for type_id in self._ids():
+        for type_id in self._mentioning(containing):
             kind = self._kind(type_id)
             if kind in (ENUM, ENUM64) and not self._type(type_id).name:
                 values = dict(self._enumerators(type_id))
@@ -166,8 +174,28 @@ class Btf:
         return self._find(f"btf_trace_{name}", TYPEDEF)
 
     def _find(self, name: str, kind: int) -> int | None:
-        type_id = int(self._library.btf__find_by_name_kind(self._handle, name.encode(), kind))
+        type_id = self._found.get((name, kind))
+        if type_id is None:
+            type_id = int(self._library.btf__find_by_name_kind(self._handle, name.encode(), kind))
+            self._found[name, kind] = type_id
         return type_id if type_id > 0 else None
+
+    def _mentioning(self, name: str) -> Iterator[int]:
+        """Types that may have something of this name, by rising id: a walk through all the
+        hundred thousand takes too long."""
+        *_, length, type_offset, type_length, text_offset, text_length = _BLOB_HEADER.unpack_from(self._blob)
+        types, text = length + type_offset, length + text_offset
+        at = self._blob.find(b"\0" + name.encode() + b"\0", text, text + text_length) + 1
+        if not at:
+            return
+        mention = (at - text).to_bytes(4, sys.byteorder)
+        # libbpf keeps all types one after another, as they come in the blob.
+        first, place, end = self._address(1), types, types + type_length
+        while (place := self._blob.find(mention, place, end)) >= 0:
+            if (place - types) % 4 == 0:
+                ids = range(1, 1 << 20)  # BTF_MAX_TYPE, include/uapi/linux/btf.h
+                yield bisect_right(ids, first + place - types, key=lambda id: self._address(id) or math.inf)
+            place += 1
 
     def _address(self, type_id: int) -> int:
         return int(self._library.btf__type_by_id(self._handle, type_id) or 0)
@@ -177,12 +205,6 @@ class Btf:
         if not address:
             raise CapabilityError("the kernel's BTF type information is inconsistent")
         return _Type.from_address(address)
-
-    def _ids(self) -> Iterator[int]:
-        type_id = 1
-        while self._address(type_id):
-            yield type_id
-            type_id += 1
 
     def _kind(self, type_id: int) -> int:
         return int(self._type(type_id).info >> 24) & 0x1F

@@ -118,7 +118,8 @@ class Connection:
         """Go on until there is nothing left to do at once; raises OSError when the peer is gone."""
         self._moved = self._answered = 0
         while (want := self._step()) is None:
-            if self._moved >= SHARE_OF_BYTES or self._answered >= SHARE_OF_ANSWERS:
+            # Not between taking answers and sending them.
+            if not self._output.size and self._share_is_used_up():
                 want = Want.TURN
                 break
         self.want = want
@@ -131,6 +132,9 @@ class Connection:
             self._file = None
         self.socket.close()
         self._tally.closed()
+
+    def _share_is_used_up(self) -> bool:
+        return self._moved >= SHARE_OF_BYTES or self._answered >= SHARE_OF_ANSWERS
 
     def _step(self) -> Want | None:
         if self._output.size:

@@ -1,8 +1,9 @@
 """Builds the C targets where they are needed: `python -m uringtrace.targets.build`.
 
-A target is a folder of this package with C files; its binary has the folder's name. A
-binary is built again only when a source or header of it is newer, and put in place
-whole, so that several processes may build at once.
+A target is a folder of this package with C files; its binary has the folder's name.
+Headers that several share are beside the folders. A binary is built again only when a
+source or header is newer, and put in place whole, so that several processes may build at
+once.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def binary(name: str, output: Path | None = None) -> Path:
     """
     if name not in NAMES:
         raise UsageError(f"no target named {name!r}", f"the targets are {', '.join(NAMES)}")
-    sources = sorted((_SOURCES / name).glob("*.[ch]"))
+    sources = [*sorted((_SOURCES / name).glob("*.[ch]")), *_SOURCES.glob("*.h")]
     built = (output or default_output()) / name
     if not _current(built, sources):
         _compile(built, [source for source in sources if source.suffix == ".c"])

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../pause.h"
+
 #define BETWEEN_CLOCKS 256
 #define SIZE 64
 
@@ -107,16 +109,6 @@ static const struct kind *kind_named(const char *name)
         if (!strcmp(KINDS[i].name, name))
             return &KINDS[i];
     return NULL;
-}
-
-static void wait_for_line(void)
-{
-    printf("{\"ready\": %d}\n", (int)getpid());
-    fflush(stdout);
-    int character;
-    do
-        character = getchar();
-    while (character != '\n' && character != EOF);
 }
 
 int main(int argc, char **argv)

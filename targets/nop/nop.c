@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "../pause.h"
 
 #define MAX_BATCH 256
 
@@ -41,16 +42,6 @@ static void run_batch(struct io_uring *ring, unsigned batch, unsigned long long 
         io_uring_cq_advance(ring, found);
         reaped += found;
     }
-}
-
-static void wait_for_line(void)
-{
-    printf("{\"ready\": %d}\n", (int)getpid());
-    fflush(stdout);
-    int character;
-    do
-        character = getchar();
-    while (character != '\n' && character != EOF);
 }
 
 int main(int argc, char **argv)

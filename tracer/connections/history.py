@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from uringtrace.tracer.connections.connection import ACCEPT, CONNECT
 from uringtrace.tracer.connections.descriptors import Descriptor, Descriptors
 from uringtrace.tracer.connections.request_times import ASKS, SERVES
-from uringtrace.tracer.connections.socket_address import address_text
 from uringtrace.tracer.connections.sockets import Sockets
 from uringtrace.tracer.connections.turned import Turned, turned
 from uringtrace.tracer.connections.turning_points import GOES_ON, SOL_TLS, Turn, TurningPoints
 from uringtrace.tracer.connections.upper_layers import after_option
 from uringtrace.tracer.record import Batch, Kind
 from uringtrace.tracer.records import Memory, Records, SocketEventKind
+from uringtrace.tracer.syscalls.socket_address import address_text
 
 _STOPS_SENDING = (1, 2)
 """SHUT_WR and SHUT_RDWR."""

@@ -14,11 +14,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.connections.socket_address import address_text
 from uringtrace.tracer.filter.syntax import AddressIs, FileIs
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.records import MEMORY_BYTES, Records
 from uringtrace.tracer.source import File
+from uringtrace.tracer.syscalls.socket_address import address_text
 
 Mask: TypeAlias = NDArray[np.bool_]
 

@@ -24,6 +24,7 @@ from uringtrace.targets.tls.stream import refusal
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.buffers import Buffers
 from uringtrace.targets.uring.connections import Connection, Steps
+from uringtrace.targets.uring.descriptors import Descriptors
 from uringtrace.targets.uring.memory import Memory
 from uringtrace.targets.uring.messages import (
     Control,
@@ -33,7 +34,6 @@ from uringtrace.targets.uring.messages import (
     write_message,
 )
 from uringtrace.targets.uring.ring import Ring
-from uringtrace.targets.uring.server import Descriptors
 
 _TRANSMIT_AT, _RECEIVE_AT = 0, 64
 _CONTROL_AT, _CONTENT_AT = 128, 256

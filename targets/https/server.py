@@ -25,8 +25,9 @@ from uringtrace.targets.tls.stream import RecordStream
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.buffers import Buffers
 from uringtrace.targets.uring.connections import Connection, Steps
+from uringtrace.targets.uring.descriptors import Descriptors
 from uringtrace.targets.uring.ring import Completion, Ring
-from uringtrace.targets.uring.server import NOBODY, Descriptors, RingServer
+from uringtrace.targets.uring.server import NOBODY, RingServer
 
 _CANCELLATION = c.OP_ASYNC_CANCEL << 32 | NOBODY
 

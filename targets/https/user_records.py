@@ -18,9 +18,9 @@ from uringtrace.targets.tls.stream import RecordStream
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.buffers import Buffers
 from uringtrace.targets.uring.connections import PIECE, SLOTS, Connection, Steps
+from uringtrace.targets.uring.descriptors import Descriptors
 from uringtrace.targets.uring.memory import Memory
 from uringtrace.targets.uring.ring import Ring
-from uringtrace.targets.uring.server import Descriptors
 
 _SEALED = sealed_bytes(PIECE)
 

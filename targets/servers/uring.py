@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from uringtrace.targets.serving import House, Options
 from uringtrace.targets.uring import constants as c
+from uringtrace.targets.uring.descriptors import Descriptors
 from uringtrace.targets.uring.documents import KnownDocuments
 from uringtrace.targets.uring.faults import LoggingServer, OneByOne, UnarmedRecv, reap_late
 from uringtrace.targets.uring.probing import demand, provided_buffers, try_multishot_receive
 from uringtrace.targets.uring.ring import Ring, first_ring
-from uringtrace.targets.uring.server import NEEDED, NOBODY, Descriptors, RingServer
+from uringtrace.targets.uring.server import NEEDED, NOBODY, RingServer
 
 FLAGS = (
     c.SETUP_SUBMIT_ALL | c.SETUP_SINGLE_ISSUER | c.SETUP_DEFER_TASKRUN,
@@ -55,6 +56,7 @@ def serve(options: Options, house: House) -> None:
                 _turns_too_late(ring, server, house)
             else:
                 _turns(ring, server, house)
+        server.close()
         house.truth.extra["operations"] = dict(server.operations())
         house.truth.extra["enters"] = ring.calls
     finally:

@@ -31,7 +31,7 @@ from uringtrace.targets.https.kernel_tls import KernelTlsServer
 from uringtrace.targets.https.modes import Mode
 from uringtrace.targets.https.server import TlsServer
 from uringtrace.targets.https.user_records import UserRecordServer
-from uringtrace.targets.servers.uring_sqpoll import COMPLETIONS, SUBMISSIONS, _listen, _poll
+from uringtrace.targets.servers.uring_sqpoll import COMPLETIONS, SUBMISSIONS
 from uringtrace.targets.serving import House, Options
 from uringtrace.targets.tls.certificate import Certificate, self_signed
 from uringtrace.targets.tls.handshake import Handshakes
@@ -41,6 +41,7 @@ from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.buffers import Buffers
 from uringtrace.targets.uring.documents import KnownDocuments
 from uringtrace.targets.uring.heap import reserve
+from uringtrace.targets.uring.polling import listen, poll
 from uringtrace.targets.uring.probing import demand, provided_buffers, try_multishot_receive
 from uringtrace.targets.uring.ring import Ring
 from uringtrace.targets.uring.server import NEEDED, NOBODY
@@ -59,7 +60,7 @@ def serve(options: Options, house: House) -> None:
         buffers = provided_buffers(ring, 4096, 4096)
         server = _server(mode, ring, buffers, KnownDocuments(options.documents), house, handshakes)
         server.completed[c.OP_RECV] += try_multishot_receive(ring, buffers, c.OP_RECV << 32 | NOBODY)
-        with _listen(options, house) as listener:
+        with listen(options, house) as listener:
             server.start(listener)
             ring.publish()
             reserve(small=64 << 20, large=64 << 20)
@@ -70,7 +71,8 @@ def serve(options: Options, house: House) -> None:
                 notice=handshakes.notice,
                 certificate=certificate.pem,
             )
-            _poll(ring, server, house)
+            poll(ring, server, house)
+        server.close()
         house.truth.extra["handshakes"] = server.handshakes
         house.truth.extra["http_bytes_in"] = server.http_in
         house.truth.extra["http_bytes_out"] = server.http_out

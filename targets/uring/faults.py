@@ -6,16 +6,15 @@ Each class replaces one thing of the healthy server and counts how often it did 
 from __future__ import annotations
 
 import errno
-import os
 import tempfile
 import time
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from uringtrace.targets.http.service import Answer
 from uringtrace.targets.truth import Tally
 from uringtrace.targets.uring import constants as c
+from uringtrace.targets.uring.answers import Sending
 from uringtrace.targets.uring.connections import Connection
 from uringtrace.targets.uring.ring import Completion, Ring
 from uringtrace.targets.uring.server import NOBODY, RingServer
@@ -88,8 +87,7 @@ class LoggingServer(RingServer):
 
     def open_log(self) -> str:
         """Make the log; returns why its writes are punted: `buffered` or `IOSQE_ASYNC`."""
-        self._log = tempfile.TemporaryFile(prefix="uringtrace-log-", buffering=0)  # noqa: SIM115 (for good)
-        os.set_inheritable(self._log.fileno(), False)
+        self._log = tempfile.TemporaryFile(prefix="uringtrace-log-", buffering=0)  # noqa: SIM115 (see close)
         self._log_flags = 0
         self._write(NOBODY, 0, b"begin\n")
         while (completion := self._ring.pop()) is None:
@@ -99,6 +97,10 @@ class LoggingServer(RingServer):
             self._log_flags = c.SQE_ASYNC
         return "IOSQE_ASYNC" if self._log_flags else "buffered"
 
+    def close(self) -> None:
+        super().close()
+        self._log.close()
+
     def _write(self, slot: int, offset: int, line: bytes) -> None:
         address = self._memory.write(offset, line)
         self._ring.push(
@@ -106,7 +108,7 @@ class LoggingServer(RingServer):
             flags=self._log_flags, offset=_AT_POSITION,
         )  # fmt: skip
 
-    def _answer(self, connection: Connection, answer: Answer) -> Generator[None, int, bool]:
+    def _answer(self, connection: Connection, answer: Answer) -> Sending:
         whole = yield from super()._answer(connection, answer)
         self._write(connection.slot, connection.offset, b"%d %d\n" % (answer.status, len(answer.body)))
         self._tally.fault()

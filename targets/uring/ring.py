@@ -5,7 +5,7 @@ no call. A call is made to set up, to submit without an SQ thread (`enter`), to 
 thread that sleeps (`publish`), and to wait (`wait`).
 
 The kernel's side reads and writes the same memory from another processor, so the order of
-our loads and stores counts (io_uring(7), tools/include/io_uring of liburing):
+our loads and stores counts (io_uring(7); src/include/liburing/barrier.h of liburing):
 - an SQE's bytes before the tail that publishes it, and a CQE's bytes after the tail that
   shows it: x86 keeps stores in order and loads in order, nothing is to be done;
 - the SQ tail stored *before* NEED_WAKEUP is loaded, or both sides may believe that the
@@ -20,7 +20,6 @@ shared memory says.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import mmap
 import os
@@ -28,26 +27,24 @@ import platform
 import struct
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from uringtrace.errors import CapabilityError
+from uringtrace.targets.uring import calls
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.memory import address_of
-from uringtrace.targets.uring.refusals import first_refused, machine_refusal, setup_refusal
+from uringtrace.targets.uring.refusals import machine_refusal
+from uringtrace.targets.uring.setup import Params, set_up
 
-_SETUP, _ENTER, _REGISTER = 425, 426, 427  # the same on every architecture since Linux 5.1
 _WRAP = 0xFFFFFFFF
 
 _SQE = struct.Struct("<BBHiQQIIQHHIQQ")
-_PARAMS = struct.Struct("<7I12x8IQ8IQ")  # struct io_uring_params: 3 reserved words, then the offsets
 _FILES_UPDATE = struct.Struct("<IIQ")
 _TIMED_WAIT = struct.Struct("<QIIQ")  # struct io_uring_getevents_arg: sigmask, its size, minimum wait, ts
 _TIMESPEC = struct.Struct("<qq")
 
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.argtypes = [ctypes.c_long] * 7  # whole registers: an int would leave half of each undefined
-_syscall.restype = ctypes.c_long
+_TRY_AGAIN = (-errno.EINTR, -errno.ETIME, -errno.EBUSY, -errno.EAGAIN)
+
 _barrier = threading.Lock()
 _acquire, _release = _barrier.acquire, _barrier.release
 
@@ -73,8 +70,8 @@ class Ring:
             raise refusal
         if completions:
             flags |= c.SETUP_CQSIZE
-        params = _Params(flags, completions, idle_ms)
-        self.fd = _setup(entries, params)
+        params = Params(flags, completions, idle_ms)
+        self.fd = set_up(entries, params)
         self.flags = flags
         self.features = params.features
         if not self.features & c.FEAT_SINGLE_MMAP:
@@ -87,7 +84,7 @@ class Ring:
         """io_uring_enter calls made so far."""
         self._map(params)
 
-    def _map(self, params: _Params) -> None:
+    def _map(self, params: Params) -> None:
         size = max(params.array + 4 * self.sq_entries, params.cqes + 16 * self.cq_entries)
         flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
         self._memory = mmap.mmap(self.fd, size, flags=flags, offset=c.OFF_SQ_RING)
@@ -97,16 +94,9 @@ class Ring:
         self._s32: memoryview[int] = whole[: size // 4 * 4].cast("i")
         self._u64: memoryview[int] = whole[: size // 8 * 8].cast("Q")
         words = self._u32
-        self._sq_head, self._sq_tail, self._sq_flags = (
-            params.sq_head // 4,
-            params.sq_tail // 4,
-            params.sq_flags // 4,
-        )
-        self._cq_head, self._cq_tail, self._cq_overflow = (
-            params.cq_head // 4,
-            params.cq_tail // 4,
-            params.cq_overflow // 4,
-        )
+        self._sq_head, self._sq_tail = params.sq_head // 4, params.sq_tail // 4
+        self._cq_head, self._cq_tail = params.cq_head // 4, params.cq_tail // 4
+        self._sq_flags, self._cq_overflow = params.sq_flags // 4, params.cq_overflow // 4
         self._cqes32, self._cqes64 = params.cqes // 4, params.cqes // 8
         self._sq_mask, self._cq_mask = self.sq_entries - 1, self.cq_entries - 1
         # The kernel reads SQEs through an array of indices; ours always stand in order.
@@ -212,13 +202,12 @@ class Ring:
         self, to_submit: int, min_complete: int, flags: int, argument: int = 0, argument_size: int = 0
     ) -> int:
         self.calls += 1
-        taken: int = _syscall(_ENTER, self.fd, to_submit, min_complete, flags, argument, argument_size)
+        taken = calls.enter(self.fd, to_submit, min_complete, flags, argument, argument_size)
         if taken >= 0:
             return taken
-        number = ctypes.get_errno()
-        if number in (errno.EINTR, errno.ETIME, errno.EBUSY, errno.EAGAIN):
+        if taken in _TRY_AGAIN:
             return 0
-        raise OSError(number, f"io_uring_enter: {os.strerror(number)}")
+        raise OSError(-taken, f"io_uring_enter: {os.strerror(-taken)}")
 
     def pop(self) -> Completion | None:
         """Take one CQE, None when there is none. Never a call."""
@@ -257,21 +246,20 @@ class Ring:
 
     def register_files(self, count: int) -> None:
         """A table of `count` registered files, all free: slots for direct descriptors."""
-        table = (ctypes.c_int * count)(*([-1] * count))
-        self.register(c.REGISTER_FILES, ctypes.addressof(table), count)
+        table = bytearray(struct.pack(f"<{count}i", *[-1] * count))
+        self.register(c.REGISTER_FILES, address_of(table), count)
 
     def update_files(self, first: int, descriptors: list[int]) -> None:
         """Put descriptors into the slots from `first` on; -1 frees a slot."""
-        table = (ctypes.c_int * len(descriptors))(*descriptors)
-        update = bytearray(_FILES_UPDATE.pack(first, 0, ctypes.addressof(table)))
+        table = bytearray(struct.pack(f"<{len(descriptors)}i", *descriptors))
+        update = bytearray(_FILES_UPDATE.pack(first, 0, address_of(table)))
         self.register(c.REGISTER_FILES_UPDATE, address_of(update), len(descriptors))
 
     def register(self, opcode: int, address: int, count: int) -> int:
         """io_uring_register(2). Raises OSError."""
-        outcome: int = _syscall(_REGISTER, self.fd, opcode, address, count, 0, 0)
+        outcome = calls.register(self.fd, opcode, address, count)
         if outcome < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, f"io_uring_register({opcode}): {os.strerror(number)}")
+            raise OSError(-outcome, f"io_uring_register({opcode}): {os.strerror(-outcome)}")
         return outcome
 
     def close(self) -> None:
@@ -279,58 +267,6 @@ class Ring:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-
-class _Params:
-    """struct io_uring_params: `read` takes what io_uring_setup(2) wrote into it."""
-
-    sq_entries: int
-    cq_entries: int
-    features: int
-    sq_head: int
-    sq_tail: int
-    sq_flags: int
-    array: int
-    cq_head: int
-    cq_tail: int
-    cq_overflow: int
-    cqes: int
-
-    def __init__(self, flags: int, completions: int, idle_ms: int) -> None:
-        self.raw = bytearray(_PARAMS.pack(0, completions, flags, 0, idle_ms, *[0] * 20))
-        self.flags = flags
-
-    def read(self) -> None:
-        fields = _PARAMS.unpack(self.raw)
-        self.sq_entries, self.cq_entries, self.features = fields[0], fields[1], fields[5]
-        self.sq_head, self.sq_tail, _, _, self.sq_flags, _, self.array = fields[7:14]
-        self.cq_head, self.cq_tail, _, _, self.cq_overflow, self.cqes = fields[16:22]
-
-
-def _setup(entries: int, params: _Params) -> int:
-    fd: int = _syscall(_SETUP, entries, address_of(params.raw), 0, 0, 0, 0)
-    if fd >= 0:
-        params.read()
-        return fd
-    number = ctypes.get_errno()
-    flag = first_refused(params.flags, _accepted) if number == errno.EINVAL else 0
-    raise setup_refusal(number, params.flags, refused_flag=flag, disabled=_disabled())
-
-
-def _accepted(flags: int) -> bool:
-    """Whether the kernel sets up a small ring with these flags; it is closed at once."""
-    params = _Params(flags, 8, 0)
-    fd: int = _syscall(_SETUP, 4, address_of(params.raw), 0, 0, 0, 0)
-    if fd >= 0:
-        os.close(fd)
-    return fd >= 0
-
-
-def _disabled() -> int | None:
-    try:
-        return int(Path("/proc/sys/kernel/io_uring_disabled").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 AnyRing = TypeVar("AnyRing", bound=Ring)

@@ -21,16 +21,17 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from uringtrace.errors import KernelError
 from uringtrace.targets.http.exchange import Exchange
-from uringtrace.targets.http.service import Answer, Document, Service
+from uringtrace.targets.http.service import Service
 from uringtrace.targets.serving import House
 from uringtrace.targets.uring import constants as c
+from uringtrace.targets.uring.answers import Answering
 from uringtrace.targets.uring.buffers import Buffers
-from uringtrace.targets.uring.connections import PIECE, SLOTS, Connection, Connections, Steps
-from uringtrace.targets.uring.messages import write_timespec
+from uringtrace.targets.uring.connections import SLOTS, Connection, Connections, Steps
+from uringtrace.targets.uring.descriptors import Descriptors, register_slots
 from uringtrace.targets.uring.ring import Completion, Ring
 
 GRACE_SECONDS = 5
@@ -44,50 +45,21 @@ NEEDED = (
 """The operations of such a server."""
 
 _LISTENER = 0  # of the registered files
-_AT_FDCWD = -100
+_NO_LISTENER = (-errno.EBADF, -errno.EINVAL, -errno.ENOTSOCK, -errno.EOPNOTSUPP)
 _OUT_OF_RESOURCES = (-errno.EMFILE, -errno.ENFILE, -errno.ENOBUFS, -errno.ENOMEM)
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptors:
-    """Real file descriptors, or direct ones: slots of the ring's registered files.
-
-    Direct ones are opened, used and closed without ever being in the process's table.
-    """
-
-    direct: bool
-
-    @property
-    def sqe_flags(self) -> int:
-        """Of an SQE that uses one."""
-        return c.SQE_FIXED_FILE if self.direct else 0
-
-    @property
-    def new(self) -> int:
-        """`file_index` of an SQE that opens one."""
-        return c.FILE_INDEX_ALLOC if self.direct else 0
-
-    @property
-    def open_flags(self) -> int:
-        """Of OPENAT; a direct descriptor is in no table that execve(2) would keep."""
-        return os.O_RDONLY if self.direct else os.O_RDONLY | os.O_CLOEXEC
-
-
-class RingServer:
+class RingServer(Answering):
     """One HTTP server on one ring, in one thread."""
 
     def __init__(
         self, ring: Ring, buffers: Buffers, service: Service, house: House, descriptors: Descriptors
     ) -> None:
-        self._ring = ring
+        self._connections = Connections()
+        super().__init__(ring, self._connections.memory, descriptors, house.truth.tally())
         self._buffers = buffers
         self._service = service
         self._house = house
-        self._descriptors = descriptors
-        self._file_flags = descriptors.sqe_flags
-        self._tally = house.truth.tally()
-        self._connections = Connections()
-        self._memory = self._connections.memory
         self._accepting = False
         self._watching = False
         self._deadline = 0.0
@@ -98,7 +70,7 @@ class RingServer:
         """Arm what brings connections and signals; the caller submits it."""
         self._listener = listener.fileno()
         if self._descriptors.direct:
-            self._ring.register_files(1 + 2 * SLOTS)  # the listener; a connection and a file for each slot
+            register_slots(self._ring, 1 + 2 * SLOTS)  # the listener; a connection and a file for each slot
             self._ring.update_files(_LISTENER, [self._listener])
             self._listener = _LISTENER
         self._accept()
@@ -118,6 +90,12 @@ class RingServer:
             self._deadline = time.monotonic() + GRACE_SECONDS
             for connection in self._connections.resting():
                 self._resume(connection, 0)
+
+    def close(self) -> None:
+        """Signals wake nobody any more."""
+        signal.set_wakeup_fd(-1)
+        self._signals.close()
+        self._signals_written.close()
 
     def operations(self) -> Mapping[str, int]:
         """CQEs that were taken, by the operation's name; each one of a multishot operation counts."""
@@ -146,7 +124,7 @@ class RingServer:
         user_data = c.OP_ACCEPT << 32 | NOBODY
         self._ring.push(
             c.OP_ACCEPT, user_data, self._listener, flags=self._file_flags, ioprio=c.ACCEPT_MULTISHOT,
-            op_flags=0 if self._descriptors.direct else socket.SOCK_CLOEXEC, file_index=self._descriptors.new,
+            op_flags=self._descriptors.accept_flags, file_index=self._descriptors.new,
         )  # fmt: skip
 
     def _accepted(self, result: int, flags: int) -> None:
@@ -162,7 +140,13 @@ class RingServer:
                 self._receive(connection)
                 connection.conversation = self._converse(connection)
                 next(connection.conversation)
-        if not self._accepting and not self._house.stop.requested and result not in _OUT_OF_RESOURCES:
+        elif result in _NO_LISTENER and not self._house.stop.requested:
+            raise KernelError(f"the listener accepts no more: {os.strerror(-result)}")
+        if result not in _OUT_OF_RESOURCES:
+            self._accept_again()
+
+    def _accept_again(self) -> None:
+        if not self._accepting and not self._house.stop.requested:
             self._accept()
 
     def _watch_signals(self) -> None:
@@ -211,8 +195,7 @@ class RingServer:
             connection.exchange.release()
             self._connections.release(connection)
             self._tally.closed()
-            if not self._accepting and not self._house.stop.requested:
-                self._accept()
+            self._accept_again()
 
     def _converse(self, connection: Connection) -> Steps:
         exchange = connection.exchange
@@ -242,104 +225,6 @@ class RingServer:
         yield
         while connection.receiving:
             yield from _rest(connection)
-
-    def _answer(self, connection: Connection, answer: Answer) -> Generator[None, int, bool]:
-        """Send one answer; False when it could not be sent whole."""
-        if answer.delay_ms:
-            duration = write_timespec(self._memory, connection.offset, answer.delay_ms * 1_000_000)
-            user_data = c.OP_TIMEOUT << 32 | connection.slot
-            self._ring.push(c.OP_TIMEOUT, user_data, address=duration, length=1)
-            yield
-        head, body = answer.head, answer.body
-        if answer.document is not None:
-            whole = yield from self._send_document(connection, head, answer.document)
-        elif len(body) < PIECE:
-            whole = yield from self._send_bytes(connection, head + body)
-        else:
-            whole = yield from self._send_bytes(connection, head)
-            whole = whole and (yield from self._send_bytes(connection, body))
-        if whole:
-            self._tally.answered(answer.status)
-        return whole
-
-    def _send_bytes(self, connection: Connection, data: bytes) -> Generator[None, int, bool]:
-        rest = memoryview(data)
-        while rest:
-            piece = rest[:PIECE]
-            self._memory.write(connection.offset, piece)
-            if not (yield from self._send(connection, len(piece))):
-                return False
-            rest = rest[PIECE:]
-        return True
-
-    def _send_document(
-        self, connection: Connection, head: bytes, document: Document
-    ) -> Generator[None, int, bool]:
-        path = self._memory.write(connection.offset, os.fsencode(document.path) + b"\0")
-        self._ring.push(
-            c.OP_OPENAT, c.OP_OPENAT << 32 | connection.slot, _AT_FDCWD, path,
-            op_flags=self._descriptors.open_flags, file_index=self._descriptors.new,
-        )  # fmt: skip
-        file = yield
-        if file < 0:
-            return False
-        self._memory.write(connection.offset, head)
-        filled, position, whole = len(head), 0, True
-        while whole and (filled or position < document.size):
-            wanted = min(document.size - position, PIECE - filled)
-            if wanted:
-                address = self._memory.address + connection.offset + filled
-                user_data = c.OP_READ << 32 | connection.slot
-                self._ring.push(
-                    c.OP_READ, user_data, file, address, wanted, flags=self._file_flags, offset=position
-                )
-                read = yield
-                if read <= 0:  # it became shorter: what was promised cannot be sent
-                    whole = False
-                    break
-                position += read
-                filled += read
-            whole = yield from self._send(connection, filled)
-            filled = 0
-        self._push_close(c.OP_CLOSE << 32 | connection.slot, file)
-        yield
-        return whole
-
-    def _send(self, connection: Connection, length: int) -> Generator[None, int, bool]:
-        """Send what the slot holds; the kernel may take less than it was given."""
-        sent = 0
-        while sent < length:
-            address = self._memory.address + connection.offset + sent
-            result = yield from self._do(
-                connection, c.OP_SEND, address, length - sent, op_flags=socket.MSG_NOSIGNAL
-            )
-            if result <= 0:
-                return False
-            self._tally.sent(result)
-            sent += result
-        return True
-
-    def _do(
-        self, connection: Connection, opcode: int, address: int = 0, length: int = 0, *, op_flags: int = 0
-    ) -> Generator[None, int, int]:
-        """One operation on the connection, and its result."""
-        user_data = opcode << 32 | connection.slot
-        self._ring.push(
-            opcode,
-            user_data,
-            connection.descriptor,
-            address,
-            length,
-            flags=self._file_flags,
-            op_flags=op_flags,
-        )
-        return (yield)
-
-    def _push_close(self, user_data: int, descriptor: int) -> None:
-        if self._descriptors.direct:
-            self._ring.push(c.OP_CLOSE, user_data, 0, file_index=descriptor + 1)
-        else:
-            self._ring.push(c.OP_CLOSE, user_data, descriptor)
 
 
 def _rest(connection: Connection) -> Steps:

@@ -16,7 +16,7 @@ threads for the program and one for the kernel: `uringtrace stat --threads -p PI
     recvfrom(5<TCP …>, …) = -1 EAGAIN
 
 - Three calls a request: it is tried first, and the EAGAIN is where the green thread switched away.
-  `asyncio` has two calls, since it asks first; it pays with an epoll_wait before every read.
+  `asyncio` has two calls, since it asks epoll first.
 - Under load the hub's epoll_wait becomes rare: between two of them all green threads that can go
   on have their turn.
 - A `mmap` of 16 KiB for each connection, and a `munmap` at its end: the frames of its green thread.

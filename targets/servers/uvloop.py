@@ -16,10 +16,11 @@ the loop's work alone.
 - read and write, not recvfrom and sendto: libuv treats a socket as any stream. A filter for network
   calls misses them; `uringtrace log -e peer=127.0.0.0/8` does not.
 - No turn of the loop with a timeout of 0 before the first read, and one accept for a connection.
-- Where is epoll_ctl? libuv 1.46 and newer collects what is to be added and has io_uring do all of
-  it with one call; `strace` shows io_uring_enter and not for what. Before 1.49 the ring also served
-  files, through a thread of the kernel; today that needs UV_USE_IO_URING=1, which changes nothing
-  here: /file is read by Python.
+- Where is epoll_ctl? libuv collects what is to be added and has io_uring do all of it with one
+  call: `strace` shows io_uring_enter, and not for what. So since 1.50 in any case; 1.49 has no ring,
+  1.45 to 1.48 unless UV_USE_IO_URING=0. That variable now concerns only files, where the program
+  has asked for a ring with SQPOLL; uvloop does not (libuv pull requests 3979, 4492, 4638). A plain
+  epoll_ctl takes descriptors off the list.
 - Of such an entry the number that epoll reports is not known to `uringtrace` (docs/readiness.md),
   hence `ready=?data=0xf`; and it cannot say when that data arrived.
 - Without a descriptor left, libuv accepts with one that it has kept, and closes at once: the client

@@ -120,13 +120,14 @@ class Loop:
         for fd, mask in self.mechanism.wait(self._seconds()):
             connection = self.connections.get(fd)
             if connection is None:
-                self._may_accept = True
+                # A listener hangs up when it is shut down: the request to stop is on its way.
+                self._may_accept = not mask & BROKEN
             elif _concerns(connection, mask):
                 due[connection] = None
         due.update(self._unfinished)
         self._unfinished.clear()
         self._serve_all(due)
-        if self._may_accept and not self._ending:
+        if self._may_accept and not self.stop.requested:
             self.accept()
         self._deadlines.call_due()
 

@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -152,7 +153,7 @@ def test_how_workers_share_the_port(mode: str, different: int, flags: int) -> No
         assert not listeners(server.pid), "the parent keeps none"
         sockets = set()
         for worker in workers:
-            wait_for(lambda worker=worker: watched(worker), "the worker watches its listener")
+            wait_for(partial(watched, worker), "the worker watches its listener")
             [(listener, mask)] = watched(worker).items()
             assert mask == EPOLLIN | ALWAYS | flags
             sockets.add(Path(f"/proc/{worker}/fd/{listener}").readlink())
@@ -172,7 +173,7 @@ def test_a_worker_that_dies_ends_the_run() -> None:
             == f"uringtrace: error: worker {first} was killed by SIGKILL, and the others were told to end\n"
         )
         for worker in others:
-            wait_for(lambda worker=worker: not Path(f"/proc/{worker}").exists(), "the others have ended")
+            wait_for(partial(has_ended, worker), "the others have ended")
 
 
 def test_a_herd_is_no_fault_of_workers_with_a_listener_each() -> None:
@@ -306,6 +307,10 @@ def wait_until_read(client: socket.socket) -> None:
         return 1
 
     wait_for(lambda: unread() == 0, "the server has read the request")
+
+
+def has_ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
 
 
 def watched(pid: int) -> dict[int, int]:

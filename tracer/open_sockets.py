@@ -34,6 +34,9 @@ def open_sockets(pids: Collection[int]) -> tuple[OpenSocket, ...]:
     /proc and stays None. Processes that are gone or may not be read have no entries.
     """
     before = {pid: _descriptors(pid) for pid in pids}
+    if not any(before.values()):
+        # psutil would read every socket of the machine, and a busy one has many.
+        return ()
     sockets: dict[int, Socket] = {}
     for members in network_namespaces(pids).values():
         sockets.update(_internet_sockets(members, before))

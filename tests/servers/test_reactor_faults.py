@@ -163,10 +163,13 @@ def test_uringtrace_sees_the_loop_in_the_call_that_blocks(fault: str) -> None:
         batch = np.concatenate(list(capture.batches()))
         assert capture.losses.total_lost == 0
         names = capture.context.operation_names
+        asked = {peer for file in capture.files.values() if (peer := udp_peer(file.description))}
     loop = batch[(batch["tid"] == server.pid) & (latency_ns(batch) > BLOCKED_NS[fault] // 2)]
     blocked = [name for name in map(names.get, loop["opcode"].tolist()) if name in BLOCKED_IN.values()]
     assert blocked == [BLOCKED_IN[fault]] * last["faults"][fault]
     assert last["faults"][fault] == 1
+    assert len(asked) == (fault == "blocking-getaddrinfo")
+    assert all(peer.startswith("127.0.0.1:") for peer in asked), "nobody outside is asked"
 
 
 Calls = Mapping[str, np.void]
@@ -187,6 +190,11 @@ def counted(
 def by_name(capture: CountingCapture) -> Calls:
     counters = capture.counters()
     return {name: counters[opcode] for opcode, name in capture.context.operation_names.items()}
+
+
+def udp_peer(description: str) -> str:
+    """Whom a connected UDP socket talks to, "" for all else."""
+    return description.partition("->")[2] if description.startswith("UDP ") else ""
 
 
 def visit_in_turn(server: Running, count: int) -> None:

@@ -9,7 +9,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 help:
-	@echo "make demo    see a bundled io_uring program's operations"
+	@echo "make demo    a server without system calls, under load and traced"
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-vm tests on other kernels, with kTLS, in virtual machines"
 	@echo "make bench   what capturing costs, measured here"
@@ -54,7 +54,7 @@ $(VENV)/bin/python: | demo-packages
 	python=$$(tools/find-python.sh) && "$$python" -m venv --clear $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[servers]'
 	touch $@
 
 $(VENV)/.developing: pyproject.toml | $(VENV)/bin/python

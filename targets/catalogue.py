@@ -29,6 +29,9 @@ class Architecture:
     workers: bool = False
     """`--workers` means something."""
     tls: bool = False
+    binds_workers: bool = False
+    """A connection has its worker for itself until it ends, and those beyond the number of
+    workers wait (of `iterative`: beyond one)."""
 
     @property
     def module(self) -> str:
@@ -38,11 +41,11 @@ class Architecture:
 _IN_THE_LOOP = ("blocking-sleep", "blocking-file", "blocking-getaddrinfo")
 
 _ARCHITECTURES = (
-    Architecture("iterative", "one blocking loop: accept, answer, close, again"),
+    Architecture("iterative", "one blocking loop: accept, answer, close, again", binds_workers=True),
     Architecture("fork", "a process for each connection"),
-    Architecture("prefork", "worker processes that block on one listener", workers=True),
+    Architecture("prefork", "worker processes that block on one listener", workers=True, binds_workers=True),
     Architecture("thread", "a thread for each connection"),
-    Architecture("threadpool", "one acceptor, a fixed number of threads", workers=True),
+    Architecture("threadpool", "one acceptor, a fixed number of threads", workers=True, binds_workers=True),
     Architecture("select", "one loop over select(2), scanning every descriptor"),
     Architecture("poll", "one loop over poll(2), scanning every descriptor"),
     Architecture(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a bundled io_uring program under `uringtrace stat`. Where no capture is possible,
-# shows a recording of the same program that is shipped with the project, and says so.
+# `uringtrace demo` with the privileges that a capture needs, where sudo gives them.
+# Without them the command itself shows a recording, and says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,20 +12,4 @@ if [ "$(id -u)" -ne 0 ] && command -v sudo >/dev/null; then
         uringtrace=(sudo "${options[@]}" env "PATH=$PATH" "$PWD/.venv/bin/uringtrace")
     fi
 fi
-
-program=build/targets/demo
-if ! .venv/bin/python -m uringtrace.targets.build >/dev/null; then
-    echo "The bundled program cannot be built."
-elif report=$("${uringtrace[@]}" check); then
-    echo "\$ uringtrace stat -- $program"
-    if "${uringtrace[@]}" stat -- "$program"; then
-        exit 0
-    fi
-    echo "The capture failed."
-else
-    echo "$report" | sed -n '/^No capture/,$p'
-fi
-echo
-echo "This is NOT a capture of this machine: a recording that is shipped with the project follows."
-echo "\$ uringtrace stat targets/demo/recording"
-exec .venv/bin/uringtrace stat targets/demo/recording
+exec "${uringtrace[@]}" demo "$@"

@@ -25,10 +25,10 @@ need python3-venv ./find-python.sh
 need python3-bpfcc have_bcc
 need "libbpf1|libbpf0" have_library libbpf.so
 need linux-libc-dev test -e /usr/include/linux/types.h
-need gcc command -v gcc
-need libc6-dev test -e /usr/include/stdio.h
-need liburing-dev test -e /usr/include/liburing.h
 if [ "${1:-}" = test ]; then
+    need gcc command -v gcc
+    need libc6-dev test -e /usr/include/stdio.h
+    need liburing-dev test -e /usr/include/liburing.h
     need fio command -v fio
     need strace command -v strace
     need tmux command -v tmux

@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers.conftest import Served
 from tests.servers.visitor import request
+from uringtrace.targets.catalogue import ARCHITECTURES
 from uringtrace.targets.http.exchange import LARGEST_HEADER
 from uringtrace.targets.http.service import pattern
 
@@ -20,11 +21,15 @@ LIMITED = {
     "prefork": (2, "a worker is bound to its connection, and there are two"),
     "threadpool": (2, "a thread is bound to its connection, and there are two"),
 }
-"""Servers that hold so many connections at a time, whatever these do; and the lesson."""
+"""Servers that serve so many connections at a time, whatever these do; and the lesson."""
 
 MANY = 1000
 LEAST_READ = 4096
 """A receive buffer, in bytes, that keeps a client's backlog in the server."""
+
+
+def test_the_table_of_limits_is_the_catalogue_s() -> None:
+    assert set(LIMITED) == {name for name, each in ARCHITECTURES.items() if each.binds_workers}
 
 
 def test_the_first_line_names_the_server(served: Served) -> None:

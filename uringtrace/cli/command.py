@@ -62,6 +62,14 @@ COMMANDS: Mapping[str, Entry] = {
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
+    "demo": Entry(
+        "uringtrace.cli.demo:DemoCommand", "a reference server under load, traced", "Reference servers"
+    ),
+    "targets": Entry(
+        "uringtrace.cli.targets:TargetsCommand",
+        "list the reference servers and what runs here",
+        "Reference servers",
+    ),
     "serve": Entry("uringtrace.cli.serve:ServeCommand", "run a reference server", "Reference servers"),
     "load": Entry(
         "uringtrace.cli.load:LoadCommand", "put HTTP load on a server of this machine", "Reference servers"

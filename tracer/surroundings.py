@@ -29,9 +29,9 @@ class Surroundings:
 
     def __init__(self, operation_names: Mapping[int, str]) -> None:
         opcodes = {name: opcode for opcode, name in operation_names.items()}
-        self._setsockopt = opcodes.get("setsockopt", 0) - FIRST_CALL
+        self._secures = _among(opcodes, "setsockopt")
+        self._renaming = _among(opcodes, "execve", "execveat", "prctl")
         self._command = opcodes.get("URING_CMD", -1)
-        self._renaming = [opcodes.get(name, 0) - FIRST_CALL for name in ("execve", "execveat", "prctl")]
         self._watch = UpperLayerWatch(operation_names)
         self._met = np.zeros(_THREADS, bool)
         self.threads: dict[int, Thread] = {}
@@ -46,19 +46,33 @@ class Surroundings:
         self.open_sockets = open_sockets(pids)
 
     def note(self, slots: Slots, files: Mapping[int, File]) -> None:
-        """Take in one chunk: threads not met before, and sockets that got another upper layer."""
+        """Take in one chunk: threads not met before, and sockets that got another upper layer.
+
+        Every chunk of a capture comes by here, so only the columns that are asked for are copied.
+        """
         kinds = slots["kind"]
-        calls = slots[kinds == CALL_KIND].view(CALL_SLOT)
-        operations = slots[(kinds < ARGUMENTS_KIND) & (kinds != CALL_KIND) & (kinds != SOCKET_EVENT_KIND)]
-        for rows in (calls, operations):
-            new = rows[~self._met[np.minimum(rows["tid"], _THREADS - 1)]]
-            for tgid in np.unique(new["tgid"]).tolist():
-                self._meet(np.unique(new["tid"][new["tgid"] == tgid]), tgid)
-        for tid in np.unique(calls["tid"][np.isin(calls["number"], self._renaming)]).tolist():
+        begins = np.flatnonzero(kinds < ARGUMENTS_KIND)
+        first = kinds[begins]
+        call_rows = begins[first == CALL_KIND]
+        operation_rows = begins[(first != CALL_KIND) & (first != SOCKET_EVENT_KIND)]
+        calls = slots.view(CALL_SLOT)
+        call_tids, numbers = calls["tid"][call_rows], calls["number"][call_rows]
+        self._meet_new(call_tids, calls["tgid"], call_rows)
+        self._meet_new(slots["tid"][operation_rows], slots["tgid"], operation_rows)
+        for tid in np.unique(call_tids[self._renaming[numbers]]).tolist():
             if tid in self.threads:
                 self._name(tid, self.threads[tid].tgid)
-        if (calls["number"] == self._setsockopt).any() or (operations["opcode"] == self._command).any():
+        if self._secures[numbers].any() or (slots["opcode"][operation_rows] == self._command).any():
             self.open_sockets += self._watch.refresh(decode_records(slots), files)
+
+    def _meet_new(self, tids: NDArray[np.uint32], tgids: NDArray[np.uint32], rows: NDArray[np.intp]) -> None:
+        """Meet those of the threads `tids`, seen in `rows`, that were not; `tgids` has all rows."""
+        strangers = np.flatnonzero(~self._met[np.minimum(tids, _THREADS - 1)])
+        if not len(strangers):
+            return
+        new, processes = tids[strangers], tgids[rows[strangers]]
+        for tgid in np.unique(processes).tolist():
+            self._meet(np.unique(new[processes == tgid]), tgid)
 
     def _meet(self, tids: NDArray[np.uint32], tgid: int) -> None:
         for tid in tids.tolist():
@@ -71,3 +85,10 @@ class Surroundings:
         name = thread_name(tid)
         if name is not None or tid not in self.threads:
             self.threads[tid] = Thread(tid, tgid, name)
+
+
+def _among(opcodes: Mapping[str, int], *names: str) -> NDArray[np.bool_]:
+    """Number → whether it is one of these system calls, of all that fit a slot; shape (65536,)."""
+    chosen = np.zeros(1 << 16, bool)
+    chosen[[opcodes[name] - FIRST_CALL for name in names if name in opcodes]] = True
+    return chosen

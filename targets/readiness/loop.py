@@ -88,13 +88,12 @@ class Loop:
         except BlockingIOError:
             self.nothing_to_accept()
             return False
-        except ConnectionAbortedError:
-            return True
         except OSError as error:
             if error.errno in _OUT_OF_RESOURCES:
                 self._pause_accepting(error)
-            # Else the listener was shut down, or the network failed (accept(2), "Error handling").
-            return False
+                return False
+            # One that failed before it was accepted is not the last (accept(2), "Error handling").
+            return error.errno != errno.EINVAL
         self._take(accepted)
         return True
 

@@ -23,10 +23,11 @@ receives or sends.
 - With 16 connections under load an epoll_wait brings several of them: `uringtrace stat -p PID`
   counts fewer of them than of recvfrom.
 
-Whatever blocks blocks everybody. /file is read in the loop, on purpose: run_in_executor would
-move the wait to another thread and with it what there is to see. The faults `blocking-sleep`,
-`blocking-file` and `blocking-getaddrinfo` do so in every tenth request; in the trace, nobody is in
-epoll_wait for that time, and the call that the thread is in instead is the cause.
+A connection gives way after 64 answers, but up to 256 KiB are read and parsed in one go: the loop
+chooses how much. Whatever blocks blocks everybody. /file is read in the loop, on purpose:
+run_in_executor would move the wait to another thread and with it what there is to see. The faults
+`blocking-sleep`, `blocking-file` and `blocking-getaddrinfo` block in every tenth request; in the
+trace, nobody is in epoll_wait for that time, and the call that the thread is in instead is the cause.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ _LINGER_SECONDS = 1
 _PIECE = 256 << 10
 _ACCEPTS_IN_A_ROW = 100
 """asyncio's backlog is also how often it calls accept before others have their turn."""
+_BUDGET = 64
+"""Answers that a connection may have before the others have their turn."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _TCP_INFO_BYTES = 216
 
@@ -160,7 +163,7 @@ class _Connection(asyncio.Protocol):
         """The client sends nothing further, but may wait for what is due."""
         self._ended = True
         self.go_on()
-        return self._answer is not None
+        return self._answer is not None or not (self._exchange.idle or self._exchange.closing)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -185,9 +188,15 @@ class _Connection(asyncio.Protocol):
 
     def go_on(self) -> None:
         """Answer what is due; close where nothing will be."""
-        while self._answer is None and (answer := self._exchange.next()) is not None:
+        for _ in range(_BUDGET):
+            if self._answer is not None or self.transport.is_closing():
+                return
+            answer = self._exchange.next()
+            if answer is None:
+                break
             self._begin(answer)
-        if self._answer is not None or self.transport.is_closing():
+        else:
+            self._server.loop.call_soon(self.go_on)
             return
         if self._ended or self._server.stopping:
             self.transport.close()

@@ -121,6 +121,21 @@ def test_uvloop_without_descriptors_ends_connections_at_once() -> None:
     assert (last["connections"], last["requests"]) == (2, 3), "what libuv closes nobody counts"
 
 
+@pytest.mark.parametrize("name", ["executor", "asyncio", "uvloop", "greenlet"])
+def test_who_asks_much_and_says_goodbye_gets_all_answers(name: str) -> None:
+    """More requests than one turn answers, then the end of sending: the answers are still due."""
+    with running(name) as server:
+        visitors = Visitors(server.address)
+        with visitors.visit() as visit:
+            visit.send(request("/") * 500 + request("/sleep/1") + request("/bytes/1000000"))
+            visit.socket.shutdown(socket.SHUT_WR)
+            for _ in range(502):
+                assert visit.answer().status == 200
+            assert visit.ended()
+        last = server.stop()
+    assert (last["requests"], last["bytes_out"]) == (502, visitors.books.bytes_out)
+
+
 def test_the_kernel_says_how_much_was_written() -> None:
     """What asyncio's transports do not tell when a peer goes away in the middle of an answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

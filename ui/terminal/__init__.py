@@ -1,0 +1,1 @@
+"""The terminal application: pictures of a capture on screens, with keys."""

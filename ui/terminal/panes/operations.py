@@ -1,0 +1,89 @@
+"""Operations: one row for each, of both interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from textual.app import ComposeResult
+
+from uringtrace.tracer.live.picture import OperationNow, Picture
+from uringtrace.ui.terminal.live_table import ALARM, Column, LiveTable, TableRow
+from uringtrace.ui.terminal.marks import path_bar, sparkline
+from uringtrace.ui.terminal.pane import PaneWidget
+from uringtrace.ui.terminal.state import Sort, ViewState
+from uringtrace.ui.text import numbers
+
+_PATH_WIDTH = 8
+_HISTORY_WIDTH = 20
+
+COLUMNS = (
+    Column("name", "OPERATION", right=False, least=8),
+    Column("interface", "BY", right=False, least=4),
+    Column("rate", "RATE", least=6),
+    Column("count", "TOTAL", least=6),
+    Column("errors", "ERRORS", least=6),
+    Column("p50", "P50", least=6),
+    Column("p99", "P99", least=6),
+    Column("max", "MAX", least=6),
+    Column("path", "PATH", right=False, least=_PATH_WIDTH, sortable=False),
+    Column("in_flight", "OPEN", least=4),
+    Column("history", "LAST MINUTE", right=False, least=0, stretch=True, sortable=False),
+)
+_KEYS: Mapping[str, Callable[[OperationNow], float | str | None]] = {
+    "name": lambda operation: operation.summary.name,
+    "interface": lambda operation: operation.summary.interface,
+    "rate": lambda operation: operation.rate_now,
+    "count": lambda operation: operation.summary.count,
+    "errors": lambda operation: operation.summary.errors,
+    "p50": lambda operation: operation.p50_now_ns,
+    "p99": lambda operation: operation.p99_now_ns,
+    "max": lambda operation: operation.summary.latency.max_ns if operation.summary.latency else None,
+    "in_flight": lambda operation: operation.in_flight,
+}
+DEFAULT_SORT = Sort("rate")
+
+
+class OperationsPane(PaneWidget):
+    """The default pane."""
+
+    pane = "operations"
+
+    def compose(self) -> ComposeResult:
+        yield LiveTable(self.pane, COLUMNS)
+
+    def show(self, picture: Picture, view: ViewState) -> None:
+        sort = view.sorts.get(self.pane, DEFAULT_SORT)
+        rows = operation_rows(picture.operations, sort)
+        self.query_one(LiveTable).show_rows(rows, sort, "No operation was seen yet.")
+
+
+def operation_rows(operations: tuple[OperationNow, ...], sort: Sort) -> list[TableRow]:
+    """In the order of `sort`; what is not known comes last, whichever way."""
+    key = _KEYS[sort.column]
+    known = [operation for operation in operations if key(operation) is not None]
+    unknown = [operation for operation in operations if key(operation) is None]
+    known.sort(key=lambda operation: operation.summary.name)
+    known.sort(key=key, reverse=sort.descending)  # type: ignore[arg-type]  # None is sorted out above
+    return [_row(operation) for operation in (*known, *unknown)]
+
+
+def _row(operation: OperationNow) -> TableRow:
+    summary = operation.summary
+    latency = summary.latency
+    return TableRow(
+        summary.opcode,
+        (
+            summary.name,
+            "ring" if summary.interface == "io_uring" else "call",
+            numbers.rate(operation.rate_now),
+            numbers.count(summary.count),
+            numbers.count(summary.errors),
+            numbers.duration(operation.p50_now_ns),
+            numbers.duration(operation.p99_now_ns),
+            numbers.duration(latency.max_ns if latency else None),
+            path_bar(summary.inline, summary.poll, summary.io_wq, _PATH_WIDTH),
+            numbers.count(operation.in_flight),
+            sparkline(operation.history, _HISTORY_WIDTH),
+        ),
+        ALARM if operation.errors_now else "",
+    )

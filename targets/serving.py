@@ -73,9 +73,8 @@ class House:
         if self._announced:
             return
         self._announced = True
-        host, port = self._address
         line = {
-            "listening": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "listening": _joined(self._address),
             "architecture": self._architecture.name,
             "mode": mode or self._options.mode,
             "fault": self._options.fault,
@@ -139,6 +138,11 @@ def documents(folder: Path | None) -> Iterator[Path]:
             temporary.cleanup()
 
 
+def _joined(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _bound(address: tuple[str, int], reuse_port: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -151,8 +155,9 @@ def _bound(address: tuple[str, int], reuse_port: bool) -> socket.socket:
     except OSError as error:
         listener.close()
         way = "choose another port with --port, or let the kernel choose with --port 0"
-        hint = way if error.errno == errno.EADDRINUSE else "choose an address of this machine with --host"
-        raise UsageError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror}", hint) from None
+        of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        hint = way if of_port else "choose an address of this machine with --host"
+        raise UsageError(f"cannot listen on {_joined(address)}: {error.strerror}", hint) from None
     return listener
 
 

@@ -5,8 +5,8 @@ handshake receives one record at a time, exactly: its header, then its body. So 
 behind the client's Finished leaves the socket before its keys are known. Only then is RECV
 armed.
 
-Invariant: `_ends` has an entry for a connection from the end of its handshake on; without
-one, what RECV completes is the handshake's.
+Invariant: `_ends` has an entry for a connection from the end of its handshake on, however it
+ended; without one, what RECV completes is the handshake's.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ _CANCELLATION = c.OP_ASYNC_CANCEL << 32 | NOBODY
 
 
 class End:
-    """Our end of one connection's TLS, once the handshake is over."""
+    """Our end of one connection's TLS, once its handshake succeeded or was refused."""
 
-    __slots__ = ("error", "stream")
+    __slots__ = ("error", "refusing", "stream")
 
-    def __init__(self, stream: RecordStream | None = None) -> None:
+    def __init__(self, stream: RecordStream | None = None, *, refusing: bool = False) -> None:
         self.stream = stream
         """Where records are made in user space."""
         self.error = 0
         """The errno that ended RECV."""
+        self.refusing = refusing
+        """The client was sent an alert: whatever else it sends is thrown away."""
 
 
 class TlsServer(RingServer, ABC):
@@ -110,7 +112,7 @@ class TlsServer(RingServer, ABC):
         if flags & c.CQE_F_BUFFER:
             data = self._buffers.take(flags, result)
             self._tally.received(result)
-            if not connection.leaving:
+            if not connection.leaving and not end.refusing:
                 self._arrived(connection, end, data)
         if not flags & c.CQE_F_MORE:
             connection.receiving = False
@@ -127,18 +129,31 @@ class TlsServer(RingServer, ABC):
         end = None
         if established is not None:
             end = yield from self._protect(connection, established)
-        if end is not None:
+        if end is None:
+            yield from self._leave(connection)
+        else:
             self.handshakes += 1
             self._ends[connection.slot] = end
             self._receive(connection)
-            yield from self._answer_all(connection)
-            connection.leaving = True
+            yield from super()._converse(connection)
+        self._ends.pop(connection.slot, None)
+
+    def _leave(self, connection: Connection) -> Steps:
+        connection.leaving = True
+        end = self._ends.get(connection.slot)
+        if end is not None and not end.refusing:
             alert = yield from self._last_word(connection, end)
             if alert is not None:
                 yield from self._tell(connection, end, alert)
-        connection.leaving = True
-        yield from self._leave(connection)
-        self._ends.pop(connection.slot, None)
+                end.refusing = alert is not Alert.CLOSE_NOTIFY
+        if end is not None and end.refusing and connection.receiving:
+            # Closing with unread bytes would reset the connection and could take the alert with it.
+            yield from self._do(connection, c.OP_SHUTDOWN, length=socket.SHUT_RDWR)
+            while connection.receiving:
+                connection.resting = True
+                yield
+                connection.resting = False
+        yield from super()._leave(connection)
 
     def _shake_hands(self, connection: Connection) -> Generator[None, int, Established | None]:
         handshake = self._handshakes.begin()
@@ -159,9 +174,7 @@ class TlsServer(RingServer, ABC):
             self._shaking.discard(connection.slot)
         if farewell:
             yield from self._send_as_it_is(connection, farewell)
-        # Closing with unread bytes would reset the connection and could take the alert with it.
-        connection.leaving = True
-        self._ends[connection.slot] = End()
+        self._ends[connection.slot] = End(refusing=True)
         self._receive(connection)
         return None
 
@@ -190,27 +203,3 @@ class TlsServer(RingServer, ABC):
         """Send records that are complete."""
         self._memory.write(connection.offset, data)
         return (yield from RingServer._send(self, connection, len(data)))
-
-    def _answer_all(self, connection: Connection) -> Steps:
-        exchange = connection.exchange
-        whole = True
-        while whole:
-            answer = exchange.next()
-            if answer is not None:
-                whole = yield from self._answer(connection, answer)
-            elif connection.ended or exchange.closing or self._deadline:
-                break
-            else:
-                connection.resting = True
-                yield
-                connection.resting = False
-
-    def _leave(self, connection: Connection) -> Steps:
-        if connection.receiving:
-            yield from self._do(connection, c.OP_SHUTDOWN, length=socket.SHUT_RDWR)
-            while connection.receiving:
-                connection.resting = True
-                yield
-                connection.resting = False
-        self._push_close(c.OP_CLOSE << 32 | connection.slot, connection.descriptor)
-        yield

@@ -8,7 +8,7 @@ named in the first line, with what is missing for a better one:
 - `ktls-setsockopt`: kTLS, set up by three setsockopt(2) for each connection;
 - `user-records`: no kTLS; records are sealed and opened here, still without a call.
 
-Two handshakes: `pyopenssl`, where OpenSSL's random numbers cost some getpid calls for each
+Two handshakes: `pyopenssl`, where OpenSSL's random numbers cost six or seven getpid for each
 connection, and `minimal`, without any, FOR DEMONSTRATION ONLY. The certificate is
 self-signed, made at the start and printed in the first line; its key is in memory only.
 
@@ -46,7 +46,7 @@ from uringtrace.targets.uring.probing import demand, provided_buffers, try_multi
 from uringtrace.targets.uring.ring import Ring
 from uringtrace.targets.uring.server import NEEDED, NOBODY
 
-_NEEDED = (*NEEDED, c.OP_RECVMSG, c.OP_SENDMSG, c.OP_ASYNC_CANCEL)
+_NEEDED = (*NEEDED, c.OP_RECVMSG, c.OP_SENDMSG, c.OP_SHUTDOWN)
 
 
 def serve(options: Options, house: House) -> None:

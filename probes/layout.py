@@ -1,8 +1,8 @@
 """Where the running kernel keeps what the probes read: BTF lookups as -D constants.
 
 A constant whose path this kernel does not have is simply not defined; the C code then
-leaves out the feature, and `Layout.missing` names what is lost. Only `REQUIRED` paths
-make capture impossible.
+leaves out the feature, and `Layout.missing` names what is lost. Without one of `IO_URING`
+operations on rings are lost, and only `REQUIRED` paths make capture impossible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from uringtrace.errors import CapabilityError
 from uringtrace.probes.btf import Btf, Field
 
-REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
+IO_URING: Mapping[str, tuple[tuple[str, str], ...]] = {
     "OFF_REQ_OPCODE": (("io_kiocb", "opcode"),),
     "OFF_REQ_FLAGS": (("io_kiocb", "flags"),),
     "OFF_REQ_USER_DATA": (("io_kiocb", "cqe.user_data"), ("io_kiocb", "user_data")),
@@ -28,6 +28,10 @@ REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "OFF_CTX_SQ_SQES": (("io_ring_ctx", "sq_sqes"),),
     "OFF_RINGS_SQ_HEAD": (("io_rings", "sq.head"),),
     "OFF_RINGS_CQ_TAIL": (("io_rings", "cq.tail"),),
+}
+"""Constant → paths to try, in order. Without one of these there are no io_uring operations."""
+
+REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "OFF_TASK_TGID": (("task_struct", "tgid"),),
     "OFF_TASK_SIGNAL": (("task_struct", "signal"),),
     "OFF_SIGNAL_LIVE": (("signal_struct", "live"),),
@@ -153,6 +157,9 @@ NAMESPACE: Mapping[str, tuple[str, str]] = {
 }
 """Where a task keeps its ids in each pid namespace that it is in."""
 
+_GIVES_TASK = "BPF_FUNC_get_current_task_btf"
+"""Of enum bpf_func_id, include/uapi/linux/bpf.h."""
+
 BYTE_OPERATIONS = frozenset(
     {
         "READ",
@@ -211,11 +218,13 @@ class Layout:
     operation_names: Mapping[int, str]
     """opcode → name without IORING_OP_."""
     missing: tuple[str, ...]
+    """Features lost because this kernel has no such field."""
+    lacks_io_uring: str
+    """Why operations on rings cannot be captured; empty where they can, as far as fields go."""
     has_calls: bool
     """System calls can be captured."""
     has_namespaces: bool
     """Process ids of a pid namespace can be told."""
-    """Features lost because this kernel has no such field."""
 
 
 def _find(btf: Btf, paths: tuple[tuple[str, str], ...]) -> Field | None:
@@ -241,7 +250,7 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
         *("ACCEPT", "SOCKET", "OPENAT", "OPENAT2", "SPLICE", "TEE"),
     )
     return {
-        "OPCODES": str(max(names) + 2),
+        "OPCODES": str(max(names, default=0) + 2),
         "BYTE_OPCODES(op)": f"({test})",
         **{f"OP_{name}": str(by_name.get(name, 256)) for name in wanted},
     }
@@ -272,9 +281,18 @@ def read_layout(btf: Btf) -> Layout:
         if field is None:
             struct, path = paths[0]
             raise CapabilityError(
-                f"this kernel's io_uring differs from every known one: no field {path} in struct {struct}",
+                f"this kernel differs from every known one: no field {path} in struct {struct}",
                 "please report it together with the output of `uringtrace check`",
             )
+        constants[name] = str(field.offset)
+    names = _opcodes(btf)
+    lacks_io_uring = "" if names else "this kernel has no io_uring (CONFIG_IO_URING)"
+    for name, paths in IO_URING.items():
+        field = _find(btf, paths)
+        if field is None:
+            struct, path = paths[0]
+            lacks_io_uring = lacks_io_uring or f"this kernel has no field {path} in struct {struct}"
+            continue
         constants[name] = str(field.offset)
         if name == "OFF_REQ_FLAGS":
             constants["REQ_FLAGS_TYPE"] = "u64" if field.size == 8 else "u32"
@@ -294,9 +312,8 @@ def read_layout(btf: Btf) -> Layout:
     if not has_calls:
         missing.append("system calls")
     has_namespaces = _take_all(btf, NAMESPACE, constants)
-    names = _opcodes(btf)
-    if not names:
-        raise CapabilityError("this kernel has no io_uring", "it needs CONFIG_IO_URING=y")
     constants |= _opcode_constants(names)
     constants["REQ_POSTS_MANY"] = f"{_posts_many(btf)}ULL"
-    return Layout(constants, names, tuple(dict.fromkeys(missing)), has_calls, has_namespaces)
+    if _GIVES_TASK in (btf.enum("bpf_func_id") or ()):
+        constants["TYPED_TASK"] = "1"
+    return Layout(constants, names, tuple(dict.fromkeys(missing)), lacks_io_uring, has_calls, has_namespaces)

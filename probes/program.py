@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.errors import CapabilityError
 from uringtrace.probes import cache
 from uringtrace.probes.bpf_syscall import (
     attach_raw_tracepoint,
@@ -35,10 +36,11 @@ from uringtrace.probes.compiler import (
     compile_probes,
     source_text,
 )
+from uringtrace.probes.interfaces import IO_URING_NEEDS, Interfaces, interfaces_of
 from uringtrace.probes.layout import Layout, read_layout
 from uringtrace.probes.loading import CONTINUATIONS, Probe, load_all
 from uringtrace.probes.ring_buffer import RingBuffer
-from uringtrace.probes.tracepoints import Chosen, choose, require
+from uringtrace.probes.tracepoints import Chosen, choose
 
 _TWIN = "_twin"
 """Ends the name of a probe's second program, which takes what the kernel skips for the first."""
@@ -116,7 +118,9 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     }
     if settings.namespace:
         constants |= {"NAMESPACE_INODE": f"{settings.namespace}u", "SIZE_UPID": "(OFF_UPID_NAMESPACE + 8)"}
-    if captures_calls(settings, layout):
+    if not interfaces_of(layout, chosen).lacks_io_uring:
+        constants["IO_URING"] = "1"
+    if captures_calls(settings, layout, chosen):
         constants["CALLS"] = "1"
     for choice in chosen:
         if choice.prototype:
@@ -138,11 +142,23 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     return constants
 
 
-def captures_calls(settings: Settings, layout: Layout) -> bool:
+def captures_calls(settings: Settings, layout: Layout, chosen: Sequence[Chosen]) -> bool:
     """System calls need their arguments or nothing of themselves: streaming without has none."""
-    return (
-        settings.interface is not Interface.IO_URING and layout.has_calls and settings.mode is not Mode.STREAM
-    )
+    wanted = settings.interface is not Interface.IO_URING and settings.mode is not Mode.STREAM
+    return wanted and not interfaces_of(layout, chosen).lacks_calls
+
+
+def _require_one(settings: Settings, interfaces: Interfaces) -> None:
+    """Raise `CapabilityError` where nothing of what these settings ask for can be captured."""
+    wants_calls = settings.interface is not Interface.IO_URING and settings.mode is not Mode.STREAM
+    if settings.interface is Interface.SYSCALL and interfaces.lacks_calls:
+        raise CapabilityError(f"no system call can be captured: {interfaces.lacks_calls}")
+    if interfaces.lacks_io_uring and (interfaces.lacks_calls or not wants_calls):
+        raise CapabilityError(
+            f"no io_uring operation can be captured: {interfaces.lacks_io_uring}",
+            f"they need {IO_URING_NEEDS}"
+            + ("" if interfaces.lacks_calls else "; --interface syscall captures system calls here"),
+        )
 
 
 class Program:
@@ -160,7 +176,8 @@ class Program:
         btf = Btf.of_kernel()
         self.layout = read_layout(btf)
         self.chosen = choose(btf)
-        require(self.chosen)
+        self.interfaces = interfaces_of(self.layout, self.chosen)
+        _require_one(settings, self.interfaces)
         self._programs: dict[Probe, int] = {}
         self._links: list[int] = []
         self._maps: dict[str, int] = {}

@@ -8,10 +8,9 @@ user_data only before they were passed as `struct io_kiocb *`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from uringtrace.errors import CapabilityError
 from uringtrace.probes.btf import Btf
 
 REQUEST = "io_kiocb *"
@@ -42,7 +41,6 @@ class Subject:
     costs: str
     """What is lost without it."""
     prototypes: tuple[Prototype, ...]
-    required: bool = False
     begins: bool = False
     """An operation begins here. Attached last, so that what is seen to begin is seen to end."""
 
@@ -73,17 +71,16 @@ _SCALAR_COMPLETION = {
 SUBJECTS = (
     Subject(
         "io_uring_submit_req",
-        "no operation can be captured",
+        "no io_uring operation can be captured",
         (
             Prototype("io_uring_submit_req", (REQUEST,), {"SUBMIT_REQ": 0, "TYPED_SUBMIT": 1}),
             Prototype("io_uring_submit_sqe", (REQUEST,), {"SUBMIT_REQ": 0, "TYPED_SUBMIT": 1}),
         ),
-        required=True,
         begins=True,
     ),
     Subject(
         "io_uring_complete",
-        "no operation can be captured",
+        "no io_uring operation can be captured",
         (
             Prototype(
                 "io_uring_complete",
@@ -97,7 +94,6 @@ SUBJECTS = (
             ),
             Prototype("io_uring_complete", (ANY, "void *", ANY, "int", "unsigned int"), _SCALAR_COMPLETION),
         ),
-        required=True,
     ),
     Subject(
         "io_uring_create",
@@ -265,15 +261,13 @@ def _choose(btf: Btf, subject: Subject) -> Chosen:
     return Chosen(subject, None, present, None)
 
 
-def require(chosen: Iterable[Chosen]) -> None:
-    """Raise `CapabilityError` for the first required subject that this kernel does not offer."""
+def lacking(chosen: Iterable[Chosen], functions: Collection[str]) -> str:
+    """Which tracepoint of these subjects this kernel does not offer; empty when it offers all."""
     for choice in chosen:
-        if choice.subject.required and choice.prototype is None:
+        if choice.subject.function in functions and choice.prototype is None:
             report = _report(choice)
-            raise CapabilityError(
-                f"this kernel's tracepoint {report.name} cannot be used: {report.prototype}",
-                "it needs a kernel whose io_uring tracepoints pass requests (io_kiocb *), as 6.1 and later",
-            )
+            return f"this kernel's tracepoint {report.name} cannot be used: {report.prototype}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +278,6 @@ class Report:
     found: bool
     prototype: str
     costs: str
-    required: bool
 
 
 def probe_report() -> tuple[Report, ...]:
@@ -299,4 +292,4 @@ def _report(choice: Chosen) -> Report:
     else:
         name = subject.prototypes[0].tracepoint
         detail = f"unknown form ({', '.join(choice.present)})" if choice.present else "absent"
-    return Report(name, choice.prototype is not None, detail, subject.costs, subject.required)
+    return Report(name, choice.prototype is not None, detail, subject.costs)

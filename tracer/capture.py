@@ -162,10 +162,10 @@ class _Capture:
         """From now on the probes see these processes; of a single one and of all they know already."""
         if self._program.settings.filter not in (Filter.BITS, Filter.FOLLOW):
             return
-        # -f follows what is forked from now on; threads share their process's bit.
-        targets = self._program.shared("targets", np.dtype("<u8"), writable=True)
+        # -f follows what is forked from now on; threads share their process's byte.
+        targets = self._program.shared("targets", np.dtype("u1"), writable=True)
         for pid in pids:
-            targets[pid >> 6] |= np.uint64(1 << (pid & 63))
+            targets[pid] = 1
 
     def stop(self) -> None:
         """End the capture; safe in a signal handler and from another thread."""
@@ -184,6 +184,20 @@ class _Capture:
     @property
     def files(self) -> Mapping[int, File]:
         return self._files
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Which of the interfaces that were asked for this kernel does not let us see, and why."""
+        interfaces = self._program.interfaces
+        lacks = (
+            ("io_uring operations", Interface.SYSCALL, interfaces.lacks_io_uring),
+            ("system calls", Interface.IO_URING, interfaces.lacks_calls),
+        )
+        return tuple(
+            f"{what} are not captured: {why}"
+            for what, other, why in lacks
+            if why and self._interface is not other
+        )
 
     @property
     def rings(self) -> tuple[Ring, ...]:
@@ -324,7 +338,9 @@ class StreamingCapture(_Capture):
         self._operations = self._program.ring_buffer("operations")
         self._calls = self._program.has_map("call_traits")
         entry = ARGUMENTS_ENTRY if self._mode is Mode.STREAM_ARGUMENTS else STREAM_ENTRY
-        self._table = self._program.shared("in_flight", entry)
+        # Without operations on rings the hash map behind the table holds all.
+        has_table = self._program.has_map("in_flight")
+        self._table = self._program.shared("in_flight", entry) if has_table else np.zeros(0, entry)
         self._surroundings = Surroundings(self.context.operation_names)
         if self._calls and not self._target.everything:
             self._surroundings.begin(pids)

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterable, Mapping
 
 from uringtrace.errors import CapabilityError
+from uringtrace.probes.interfaces import IO_URING_NEEDS, Interfaces, kernel_interfaces
 from uringtrace.probes.tracepoints import Report, probe_report
 from uringtrace.tracer import privileges
 from uringtrace.tracer.bcc_import import load_bcc
@@ -26,6 +27,7 @@ def examine(roots: Roots = THIS_MACHINE) -> Mapping[str, tuple[Check, ...]]:
         "Privileges": privilege_checks(roots),
         "Kernel": kernel_checks(roots),
         "Software": software_checks(roots),
+        "Interfaces": interface_checks(),
         "Tracepoints": tracepoint_checks(),
     }
 
@@ -139,6 +141,27 @@ def headers(roots: Roots) -> Check:
     )
 
 
+def interface_checks(interfaces: Interfaces | None = None) -> tuple[Check, ...]:
+    """One check per interface, `interfaces` by default the running kernel's; each is required
+    where the other cannot be captured."""
+    if interfaces is None:
+        try:
+            interfaces = kernel_interfaces()
+        except CapabilityError as error:
+            return (Check("interfaces", Status.UNKNOWN, error.message, error.way_out),)
+    rows = (
+        ("io_uring operations", interfaces.lacks_io_uring, f"they need {IO_URING_NEEDS}"),
+        ("system calls", interfaces.lacks_calls, ""),
+    )
+    alone = all(lacks for _, lacks, _ in rows)
+    return tuple(
+        Check(name, Status.MISSING, f"cannot be captured: {lacks}", way_out, required=alone)
+        if lacks
+        else Check(name, Status.OK, "can be captured", required=alone)
+        for name, lacks, way_out in rows
+    )
+
+
 def tracepoint_checks(reports: Iterable[Report] | None = None) -> tuple[Check, ...]:
     """One check per tracepoint the probes use; `reports` defaults to the running kernel's."""
     if reports is None:
@@ -152,6 +175,5 @@ def tracepoint_checks(reports: Iterable[Report] | None = None) -> tuple[Check, .
 def tracepoint(report: Report) -> Check:
     """What the probes say of one tracepoint, as a check."""
     if report.found:
-        return Check(report.name, Status.OK, report.prototype, required=report.required)
-    detail = f"{report.prototype}: {report.costs}"
-    return Check(report.name, Status.MISSING, detail, required=report.required)
+        return Check(report.name, Status.OK, report.prototype)
+    return Check(report.name, Status.MISSING, f"{report.prototype}: {report.costs}")

@@ -100,7 +100,7 @@ static __always_inline u64 call_argument(u64 regs, int index)
 static __always_inline u32 call_number(u64 task, s64 number)
 {
 #ifdef OFF_TASK_STATUS
-	if (LOAD_TYPED(u32, task, OFF_TASK_STATUS) & COMPATIBLE)
+	if (LOAD_TASK(u32, task, OFF_TASK_STATUS) & COMPATIBLE)
 		return CALL_LIMIT - 1;
 #endif
 	return number >= 0 && number < CALL_LIMIT - 1 ? number : CALL_LIMIT - 1;
@@ -114,7 +114,7 @@ static __always_inline void begin_call(struct call *call, u64 id, u32 number, u6
 	call->flags = REQUEST_CALL;
 	call->waker_number = NO_CALL;
 	call->fd = -1;
-	call->switches = LOAD_TYPED(u32, task, OFF_TASK_SWITCHES);
+	call->switches = LOAD_TASK(u32, task, OFF_TASK_SWITCHES);
 #ifdef ARGUMENTS
 	call->tid = id;
 	call->woken_ns = call->waker_argument = 0;

@@ -120,7 +120,8 @@ OPAQUE(histogram_bytes, histogram);
 BPF_F_TABLE("array", u32, struct histogram_bytes, call_histograms, CALL_ROWS * CPUS, BPF_F_MMAPABLE);
 /* Number → row of its histogram, from 1. */
 BPF_F_TABLE("array", u32, u64, call_rows, CALL_LIMIT, BPF_F_MMAPABLE);
-BPF_ARRAY(call_row_numbers, u64, 1);
+/* Row → the number that was first to take it. */
+BPF_HASH(call_row_owners, u32, u32, CALL_ROWS);
 
 static __always_inline struct counts *counts_of(u32 number)
 {
@@ -128,17 +129,29 @@ static __always_inline struct counts *counts_of(u32 number)
 	return call_counts.lookup(&key);
 }
 
+/* The row of a call that has none yet; 0 when all are taken. Processors that look for the
+ * same call's at once find the same one: they try the rows in the same order, and each is
+ * taken once. */
+static __always_inline u64 row_for(u32 number)
+{
+#pragma nounroll
+	for (u32 step = 0; step < CALL_ROWS; step++) {
+		u32 row = (number + step) & (CALL_ROWS - 1);
+		call_row_owners.insert(&row, &number);
+		u32 *owner = call_row_owners.lookup(&row);
+		if (owner && *owner == number)
+			return row + 1;
+	}
+	return 0;
+}
+
 static __always_inline u64 *histogram_of(u32 number)
 {
 	u64 *row = call_rows.lookup(&number);
 	if (!row)
 		return 0;
-	if (rare(!*row)) {
-		u32 zero = 0;
-		u64 fresh = take_number(call_row_numbers.lookup(&zero));
-		if (fresh)
-			__sync_val_compare_and_swap(row, 0, fresh);
-	}
+	if (rare(!*row))
+		*row = row_for(number);
 	u64 place = *row - 1;
 	if (place >= CALL_ROWS)
 		return 0;
@@ -179,14 +192,15 @@ static __always_inline void end_thread(u64 task)
 {
 	u64 key = call_key(LOAD_PROBED(u32, task, OFF_TASK_PID));
 	struct entry *entry = request_find(key);
-	if (!entry)
-		return;
+	if (entry) {
 #ifdef ARGUMENTS
-	struct pending_call pending = {.key = key, .now = bpf_ktime_get_ns(), .flags = CALL_UNFINISHED};
-	emit_call(call_of(entry), &pending);
-	kept.delete(&key);
+		struct pending_call pending = {.key = key, .now = bpf_ktime_get_ns(), .flags = CALL_UNFINISHED};
+		emit_call(call_of(entry), &pending);
+		kept.delete(&key);
 #endif
-	request_release(entry, key);
+		request_release(entry, key);
+	}
+	request_forget(key);
 }
 #endif
 #endif

@@ -26,6 +26,23 @@
 		value_;                                                                   \
 	})
 
+/* The task that runs now. Kernels that do not hand it out typed (TYPED_TASK) have its fields
+ * read as any other memory is. */
+static __always_inline u64 task_now(void)
+{
+#ifdef TYPED_TASK
+	return (u64)bpf_get_current_task_btf();
+#else
+	return bpf_get_current_task();
+#endif
+}
+
+#ifdef TYPED_TASK
+#define LOAD_TASK LOAD_TYPED
+#else
+#define LOAD_TASK LOAD_PROBED
+#endif
+
 /* A typed pointer may not be shifted or compared as a number. Negating it twice gives
  * the verifier a plain number with the same value. */
 static __always_inline u64 number(u64 pointer)
@@ -113,7 +130,9 @@ static __always_inline int capture_started(void)
 	return value && *value;
 }
 
-/* The next number of a counter in a map that all processors share; 0 when they crowd. */
+/* A number that nothing else of a map of NUMBERS has; 0 when there is none. */
+#ifdef IO_URING
+#define NUMBERS(name) BPF_ARRAY(name, u64, 1)
 static __always_inline u32 take_number(u64 *next)
 {
 	if (!next)
@@ -126,10 +145,29 @@ static __always_inline u32 take_number(u64 *next)
 	}
 	return 0;
 }
+#else
+/* Without compare-and-swap, which a kernel whose io_uring is too old has not either, each
+ * processor gives out numbers of its own. */
+#define NUMBERS(name) BPF_PERCPU_ARRAY(name, u64, 1)
+static __always_inline u32 take_number(u64 *next)
+{
+	if (!next || *next >= 0xffffffffu / CPUS)
+		return 0;
+	return (*next)++ * CPUS + bpf_get_smp_processor_id() + 1;
+}
+#endif
 
 #ifdef FILTER_BITS
-/* One bit per process id, set for targets; user space seeds it, process.c keeps it. */
-BPF_F_TABLE("array", u32, u64, targets, PID_LIMIT / 64, BPF_F_MMAPABLE);
+/* One byte per process id, 1 for targets; user space seeds it, process.c keeps it. Bytes, not
+ * bits: processors that write beside each other do not meet. */
+BPF_F_TABLE("array", u32, u64, targets, PID_LIMIT / 8, BPF_F_MMAPABLE);
+
+static __always_inline u8 *target_byte(u32 tgid)
+{
+	u32 key = tgid >> 3;
+	u64 *bytes = targets.lookup(&key);
+	return bytes ? (u8 *)bytes + (tgid & 7) : 0;
+}
 #endif
 
 static __always_inline int is_target(u32 tgid)
@@ -137,9 +175,8 @@ static __always_inline int is_target(u32 tgid)
 #if defined(FILTER_ONE)
 	return tgid == FILTER_ONE;
 #elif defined(FILTER_BITS)
-	u32 key = tgid >> 6;
-	u64 *word = targets.lookup(&key);
-	return word && (*word >> (tgid & 63)) & 1;
+	u8 *byte = target_byte(tgid);
+	return byte && *byte;
 #elif defined(NAMESPACE_INODE)
 	return tgid && tgid != FILTER_NOT;
 #else

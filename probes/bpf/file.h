@@ -43,7 +43,7 @@ struct seen_file {
 };
 
 BPF_TABLE("lru_hash", u64, struct seen_file, seen_files, FILE_LIMIT);
-BPF_ARRAY(file_numbers, u64, 1);
+NUMBERS(file_numbers);
 OPAQUE(file_fact_bytes, file_fact);
 BPF_PERCPU_ARRAY(path_scratch, struct file_fact_bytes, 1);
 
@@ -255,22 +255,23 @@ static __always_inline u32 file_number(u64 file)
 	return fresh.file;
 }
 
+#ifdef IO_URING
 /* The number of the file that a request works on, 0 when it has none. */
 static __always_inline u32 file_of(u64 req)
 {
 	u64 file = LOAD_PROBED(u64, req, OFF_REQ_FILE);
 	return file ? file_number(file) : 0;
 }
+#endif
 
 /* The file behind a descriptor of the current task, or 0. */
 static __always_inline u64 file_at(s32 fd)
 {
 #if defined(OFF_TASK_FILES) && defined(OFF_FILES_FDT) && defined(OFF_FDT_FD) && defined(OFF_FDT_MAX)
-	u64 task = (u64)bpf_get_current_task_btf();
-	u64 table = LOAD_TYPED(u64, LOAD_TYPED(u64, task, OFF_TASK_FILES), OFF_FILES_FDT);
-	if (fd < 0 || fd >= LOAD_TYPED(u32, table, OFF_FDT_MAX))
+	u64 table = LOAD_TASK(u64, LOAD_TASK(u64, task_now(), OFF_TASK_FILES), OFF_FILES_FDT);
+	if (fd < 0 || fd >= LOAD_TASK(u32, table, OFF_FDT_MAX))
 		return 0;
-	return LOAD_PROBED(u64, number(LOAD_TYPED(u64, table, OFF_FDT_FD)), (u64)fd * 8);
+	return LOAD_PROBED(u64, number(LOAD_TASK(u64, table, OFF_FDT_FD)), (u64)fd * 8);
 #else
 	return 0;
 #endif

@@ -62,11 +62,8 @@ struct set {
 	struct entry entry[WAYS];
 };
 
-OPAQUE(set_bytes, set);
 OPAQUE(entry_bytes, entry);
-BPF_F_TABLE("array", u32, struct set_bytes, in_flight, SETS, BPF_F_MMAPABLE);
 BPF_HASH(spilled, u64, struct entry_bytes, SPILL);
-BPF_ARRAY(spilled_ever, u64, 1);
 BPF_PERCPU_ARRAY(blank_entry, struct entry_bytes, 1);
 
 #ifdef ARGUMENTS
@@ -76,6 +73,11 @@ BPF_PERCPU_ARRAY(blank_entry, struct entry_bytes, 1);
 #define sqe_fields(entry) 0
 #define sqe_of(entry) ((const struct sqe *)0)
 #endif
+
+#ifdef IO_URING
+OPAQUE(set_bytes, set);
+BPF_F_TABLE("array", u32, struct set_bytes, in_flight, SETS, BPF_F_MMAPABLE);
+BPF_ARRAY(spilled_ever, u64, 1);
 
 static __always_inline struct set *set_of(u64 req)
 {
@@ -161,6 +163,43 @@ static __always_inline void request_release(struct entry *entry, u64 req)
 	else
 		spilled.delete(&req);
 }
+
+static __always_inline void request_forget(u64 req) {}
+#else
+/* Without io_uring there are only calls, each under its thread, which nobody else claims:
+ * the hash map alone does, without compare-and-swap. An entry is there until its thread ends. */
+static __always_inline struct entry *request_find(u64 req)
+{
+	struct entry *entry = (struct entry *)spilled.lookup(&req);
+	return entry && entry->request.submitted_ns ? entry : 0;
+}
+
+static __always_inline struct entry *request_claim(u64 req)
+{
+	struct entry *entry = (struct entry *)spilled.lookup(&req);
+	if (entry)
+		return entry;
+	u32 zero = 0;
+	struct entry_bytes *blank = blank_entry.lookup(&zero);
+	if (!blank)
+		return 0;
+	spilled.update(&req, blank);
+	entry = (struct entry *)spilled.lookup(&req);
+	if (!entry)
+		count(LOST_TABLE);
+	return entry;
+}
+
+static __always_inline void request_release(struct entry *entry, u64 req)
+{
+	entry->request.submitted_ns = 0;
+}
+
+static __always_inline void request_forget(u64 req)
+{
+	spilled.delete(&req);
+}
+#endif
 
 /* Open operations that post completions which do not name their request: multishot
  * operations (req = the live request) and zero-copy sends waiting for their

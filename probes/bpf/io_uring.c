@@ -11,6 +11,8 @@
 #include "facts.h"
 #include "emit.h"
 
+#ifdef IO_URING
+
 #ifdef TYPED_SUBMIT
 #define LOAD_REQ LOAD_TYPED
 #else
@@ -619,5 +621,6 @@ int io_uring_register(struct bpf_raw_tracepoint_args *ctx)
 	ring->seen |= SEEN_REGISTERED;
 	return 0;
 }
+#endif
 #endif
 #endif

@@ -16,18 +16,9 @@ static __always_inline void tell(u32 type, u32 pid, u32 parent)
 
 static __always_inline void set_target(u32 pid, int on)
 {
-	u32 key = pid >> 6;
-	u64 *word = targets.lookup(&key);
-	u64 bit = 1ULL << (pid & 63);
-	if (!word)
-		return;
-#pragma unroll
-	for (int i = 0; i < 8; i++) {
-		u64 seen = *word;
-		u64 wanted = on ? seen | bit : seen & ~bit;
-		if (seen == wanted || __sync_val_compare_and_swap(word, seen, wanted) == seen)
-			return;
-	}
+	u8 *byte = target_byte(pid);
+	if (byte)
+		*byte = on;
 }
 
 #ifdef FOLLOW

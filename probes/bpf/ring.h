@@ -50,6 +50,7 @@ BPF_F_TABLE("array", u32, struct ring_bytes, rings, RING_LIMIT, BPF_F_MMAPABLE);
 BPF_ARRAY(ring_numbers, u64, 1);
 BPF_ARRAY(ring_keys, u32, RING_LIMIT);
 
+#ifdef IO_URING
 static __always_inline u32 ring_hash(u64 ctx)
 {
 	return (u32)((ctx >> 6) * 0x9E3779B97F4A7C15ULL >> 52);
@@ -157,3 +158,4 @@ static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 	u32 zero = 0;
 	return (struct ring *)rings.lookup(&zero);
 }
+#endif

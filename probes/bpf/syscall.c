@@ -64,9 +64,9 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	u64 id = current_id();
 	if (usual(!is_target(id >> 32)))
 		return 0;
-	u64 task = (u64)bpf_get_current_task_btf();
+	u64 task = task_now();
 	u32 number = call_number(task, ctx->args[1]);
-	u64 key = call_key(LOAD_TYPED(u32, task, OFF_TASK_PID));
+	u64 key = call_key(LOAD_TASK(u32, task, OFF_TASK_PID));
 	struct entry *entry = request_claim(key);
 	if (!entry)
 		return 0;
@@ -109,8 +109,8 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (usual(!is_target(id >> 32)))
 		return 0;
 	u64 now = bpf_ktime_get_ns();
-	u64 task = (u64)bpf_get_current_task_btf();
-	u64 key = call_key(LOAD_TYPED(u32, task, OFF_TASK_PID));
+	u64 task = task_now();
+	u64 key = call_key(LOAD_TASK(u32, task, OFF_TASK_PID));
 	s64 result = ctx->args[1];
 	struct entry *entry = request_find(key);
 	int from_start = entry != 0;
@@ -129,7 +129,7 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	/* The new thread's side of a fork. */
 	if (rare(!from_start && !result && traits->flags & BEGINS_THREAD))
 		goto release;
-	int slept = from_start && LOAD_TYPED(u32, task, OFF_TASK_SWITCHES) != call->switches;
+	int slept = from_start && LOAD_TASK(u32, task, OFF_TASK_SWITCHES) != call->switches;
 #ifdef ARGUMENTS
 	u32 result_file = 0;
 	begin_files();

@@ -7,9 +7,11 @@ import pytest
 
 from uringtrace.errors import CapabilityError
 from uringtrace.probes.btf import Btf
+from uringtrace.probes.interfaces import Interfaces
 from uringtrace.probes.tracepoints import Report
 from uringtrace.tracer.check import Check, Status, first_blocking
 from uringtrace.tracer.environment import (
+    interface_checks,
     kernel_checks,
     libbpf,
     listed,
@@ -149,9 +151,9 @@ def test_tracepoints():
     """One that is there, one that is absent, one that this kernel declares in an unknown form."""
     rows = tracepoint_checks(
         [
-            Report("submit", True, "(io_kiocb *)", "no operation is seen", required=True),
-            Report("link", False, "absent", "links are not shown", required=False),
-            Report("complete", False, "unknown form (u64)", "no operation is seen", required=True),
+            Report("submit", True, "(io_kiocb *)", "no operation is seen"),
+            Report("link", False, "absent", "links are not shown"),
+            Report("complete", False, "unknown form (u64)", "no operation is seen"),
         ]
     )
     assert [(row.name, row.status, row.detail) for row in rows] == [
@@ -159,7 +161,22 @@ def test_tracepoints():
         ("link", Status.MISSING, "absent: links are not shown"),
         ("complete", Status.MISSING, "unknown form (u64): no operation is seen"),
     ]
-    assert first_blocking(rows) is rows[2]
+    assert first_blocking(rows) is None, "what is lost, `interface_checks` says"
+
+
+def test_a_kernel_that_shows_system_calls_alone_can_be_captured():
+    rows = interface_checks(Interfaces("its tracepoints pass no requests", ""))
+    assert [(row.name, row.status) for row in rows] == [
+        ("io_uring operations", Status.MISSING),
+        ("system calls", Status.OK),
+    ]
+    assert "pass no requests" in rows[0].detail
+    assert first_blocking(rows) is None
+    blocking = first_blocking(
+        interface_checks(Interfaces("its tracepoints pass no requests", "no registers"))
+    )
+    assert blocking is not None
+    assert blocking.name == "io_uring operations"
 
 
 def test_without_type_information_the_tracepoints_are_unknown(monkeypatch):

@@ -18,9 +18,10 @@ from tests.probes.fake_btf import (
 from uringtrace.errors import CapabilityError
 from uringtrace.probes import program, tracepoints
 from uringtrace.probes.btf import Btf, Field
-from uringtrace.probes.layout import ALTERNATIVES, CALLS, NAMESPACE, OPTIONAL, REQUIRED, read_layout
-from uringtrace.probes.program import Filter, Mode, Program, Settings
-from uringtrace.probes.tracepoints import choose, probe_report, require
+from uringtrace.probes.interfaces import interfaces_of
+from uringtrace.probes.layout import ALTERNATIVES, CALLS, IO_URING, NAMESPACE, OPTIONAL, REQUIRED, read_layout
+from uringtrace.probes.program import Filter, Interface, Mode, Program, Settings
+from uringtrace.probes.tracepoints import choose, probe_report
 
 Tracepoints = dict[str, tuple[str, ...]]
 
@@ -41,7 +42,8 @@ def chosen_constants(available: Tracepoints) -> dict[str, int]:
 def test_kernels_that_name_requests_offer_everything(available: Tracepoints) -> None:
     chosen = choose(FakeBtf(available))
     assert [choice.subject.function for choice in chosen if choice.prototype is None] == []
-    require(chosen)
+    offered = interfaces_of(read_layout(FakeBtf()), chosen)
+    assert (offered.lacks_io_uring, offered.lacks_calls) == ("", "")
 
 
 def test_a_completion_is_taken_from_its_cqe_where_the_kernel_passes_one() -> None:
@@ -74,15 +76,34 @@ def test_the_older_name_of_a_submission_is_found() -> None:
 
 
 @pytest.mark.parametrize("available", [LINUX_5_15, LINUX_5_10], ids=["5.15", "5.10"])
-def test_a_kernel_that_names_no_requests_cannot_be_captured(available: Tracepoints) -> None:
-    with pytest.raises(CapabilityError, match=r"io_uring_submit_req cannot be used: unknown form \(void \*"):
-        require(choose(FakeBtf(available)))
+def test_a_kernel_that_names_no_requests_shows_no_io_uring_operations(available: Tracepoints) -> None:
+    offered = interfaces_of(read_layout(FakeBtf()), choose(FakeBtf(available)))
+    assert "io_uring_submit_req cannot be used: unknown form (void *" in offered.lacks_io_uring
 
 
-def test_a_kernel_without_the_tracepoint_cannot_be_captured() -> None:
+def test_a_kernel_without_the_tracepoint_shows_no_io_uring_operations() -> None:
     available = {name: form for name, form in LINUX_6_17.items() if name != "io_uring_complete"}
-    with pytest.raises(CapabilityError, match="io_uring_complete cannot be used: absent"):
-        require(choose(FakeBtf(available)))
+    offered = interfaces_of(read_layout(FakeBtf()), choose(FakeBtf(available)))
+    assert "io_uring_complete cannot be used: absent" in offered.lacks_io_uring
+    assert offered.lacks_calls == ""
+
+
+@pytest.mark.parametrize("interface", [Interface.ALL, Interface.SYSCALL])
+def test_there_system_calls_are_captured_alone(interface: Interface) -> None:
+    btf = FakeBtf(LINUX_6_17 | {"io_uring_complete": ("void *", "u64")})
+    settings = Settings(Mode.COUNT, Filter.EVERYTHING, interface=interface)
+    constants = program._constants(settings, read_layout(btf), choose(btf), 2)
+    assert "CALLS" in constants
+    assert "IO_URING" not in constants
+
+
+def test_asked_for_alone_what_the_kernel_does_not_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    btf = FakeBtf(LINUX_6_17 | {"io_uring_complete": ("void *", "u64")})
+    monkeypatch.setattr(program.Btf, "of_kernel", classmethod(lambda cls: btf))
+    settings = Settings(Mode.COUNT, Filter.EVERYTHING, interface=Interface.IO_URING)
+    with pytest.raises(CapabilityError, match="no io_uring operation can be captured") as caught:
+        Program(settings, lambda: pytest.fail("bcc was loaded"))
+    assert "--interface syscall" in caught.value.way_out
 
 
 def test_a_program_for_such_a_kernel_is_refused_before_anything_is_compiled(
@@ -98,7 +119,6 @@ def test_the_report_names_form_and_cost(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(tracepoints.Btf, "of_kernel", classmethod(lambda cls: FakeBtf(LINUX_5_15)))
     reports = {report.name: report for report in probe_report()}
     assert not reports["io_uring_complete"].found
-    assert reports["io_uring_complete"].required
     assert reports["io_uring_complete"].prototype == "unknown form (void *, u64, int, unsigned int)"
     assert reports["io_uring_link"].prototype == "absent"
     assert reports["io_uring_link"].costs
@@ -107,7 +127,7 @@ def test_the_report_names_form_and_cost(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_every_offset_reaches_its_constant() -> None:
     layout = read_layout(FakeBtf())
-    for name, paths in REQUIRED.items():
+    for name, paths in {**IO_URING, **REQUIRED}.items():
         assert layout.constants[name] == str(FIELDS[paths[0]].offset)
     for name, (paths, _) in OPTIONAL.items():
         if name not in OLDER_WAY:
@@ -124,6 +144,13 @@ def test_a_missing_required_field_is_named(path: tuple[str, str]) -> None:
     with pytest.raises(CapabilityError, match=f"no field {path[1]} in struct {path[0]}") as caught:
         read_layout(FakeBtf(fields=fields))
     assert "uringtrace check" in caught.value.way_out
+
+
+@pytest.mark.parametrize("path", sorted({paths[0] for paths in IO_URING.values() if len(paths) == 1}))
+def test_a_missing_field_of_io_uring_costs_its_operations_only(path: tuple[str, str]) -> None:
+    layout = read_layout(FakeBtf(fields={key: value for key, value in FIELDS.items() if key != path}))
+    assert layout.lacks_io_uring == f"this kernel has no field {path[1]} in struct {path[0]}"
+    assert layout.has_calls
 
 
 def test_without_one_field_of_a_call_there_are_no_calls() -> None:
@@ -185,8 +212,7 @@ def test_an_operation_the_kernel_lacks_matches_no_opcode() -> None:
 
 
 def test_a_kernel_without_io_uring_says_so() -> None:
-    with pytest.raises(CapabilityError, match="has no io_uring"):
-        read_layout(FakeBtf(opcodes={}))
+    assert "has no io_uring" in read_layout(FakeBtf(opcodes={})).lacks_io_uring
 
 
 def test_the_running_kernel_is_known() -> None:
@@ -195,5 +221,5 @@ def test_the_running_kernel_is_known() -> None:
         btf = Btf.of_kernel()
     except CapabilityError as error:
         pytest.skip(error.message)
-    read_layout(btf)
-    require(choose(btf))
+    offered = interfaces_of(read_layout(btf), choose(btf))
+    assert offered.lacks_io_uring == ""

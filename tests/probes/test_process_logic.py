@@ -22,9 +22,9 @@ class Processes:
     def __init__(self, engine: Engine, pids: tuple[int, ...]) -> None:
         self.engine = engine
         self.kernel = FakeKernel(engine)
-        self.targets = engine.table("targets").view("<u8")
+        self.targets = engine.table("targets").view("u1").reshape(-1)
         for pid in pids:
-            self.targets[pid >> 6] |= np.uint64(1 << (pid & 63))
+            self.targets[pid] = 1
 
     def task(self, place: int, pid: int, live: int = 0) -> int:
         address = self.engine.base + TASKS + 256 * place
@@ -40,12 +40,8 @@ class Processes:
 
     @property
     def set(self) -> list[int]:
-        return [
-            int(word) * 64 + bit
-            for word in np.flatnonzero(self.targets)
-            for bit in range(64)
-            if int(self.targets[word]) >> bit & 1
-        ]
+        pids: list[int] = np.flatnonzero(self.targets).tolist()
+        return pids
 
     def told(self) -> list[object]:
         return [parse_fact(record) for record in self.engine.facts()]

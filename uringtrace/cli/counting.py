@@ -81,7 +81,7 @@ def counting_source(
 
             streaming = start_streaming(target, arguments.interface)
             stack.enter_context(stopping_on_signals(streaming.stop))
-            stack.enter_context(streaming)
+            limits = stack.enter_context(streaming).limits
             source = StreamedCounting(streaming, connections=connections, threads=threads)
         else:
             from uringtrace.tracer.capture import start_counting
@@ -89,7 +89,10 @@ def counting_source(
             counting = start_counting(target, arguments.interface)
             stack.enter_context(stopping_on_signals(counting.stop))
             source = stack.enter_context(counting)
+            limits = counting.limits
         notice(start_line(verb, str(target)))
+        for limit in limits:
+            notice(limit)
         if target.pids and arguments.interface == "io_uring" and not source.rings:
             notice("no ring in the target yet: waiting for one")
         yield source

@@ -169,8 +169,11 @@ def opened(arguments: argparse.Namespace, expression: Expression | None) -> Iter
     with stopping_on_signals(capture.stop), capture:
         if not arguments.quiet:
             notice(start_line("logging", str(target)))
-            if target.pids and arguments.interface == "io_uring" and not capture.rings:
-                notice("no ring in the target yet: waiting for one")
+        for limit in capture.limits:
+            notice(limit)
+        waiting = target.pids and arguments.interface == "io_uring" and not capture.rings
+        if waiting and not arguments.quiet:
+            notice("no ring in the target yet: waiting for one")
         records = stopped_after(capture.records(), capture, arguments.duration)
         yield Stream(capture, records, lambda: capture.child_status)
 

@@ -81,6 +81,8 @@ class RecordCommand:
                 on_wait=lambda segments: notice(f"converting {segments} journal segments to Parquet…"),
             )
             notice(f"recording {target} to {path}; Ctrl-C to end")
+            for limit in capture.limits:
+                notice(limit)
             try:
                 with writer:
                     record(capture, writer, arguments.duration)

@@ -148,11 +148,16 @@ static int table_delete(struct table *table, const void *key)
 		return table_update(&name_##_table, key, value);                               \
 	}                                                                                      \
 	static int name_##_delete(const Key *key) { return table_delete(&name_##_table, key); } \
+	static int name_##_insert(const Key *key, const Value *value)                          \
+	{                                                                                      \
+		return name_##_lookup(key) ? -EEXIST : name_##_update(key, value);             \
+	}                                                                                      \
 	static const struct {                                                                  \
 		Value *(*lookup)(const Key *);                                                 \
 		int (*update)(const Key *, const Value *);                                     \
 		int (*delete)(const Key *);                                                    \
-	} name_ = {name_##_lookup, name_##_update, name_##_delete}
+		int (*insert)(const Key *, const Value *);                                     \
+	} name_ = {name_##_lookup, name_##_update, name_##_delete, name_##_insert}
 
 #define BPF_TABLE(type, Key, Value, name, entries) BPF_F_TABLE(type, Key, Value, name, entries, 0)
 #define BPF_HASH(name, Key, Value, entries) BPF_F_TABLE("hash", Key, Value, name, entries, 0)

@@ -4,7 +4,8 @@ Apache's first model. No fork per connection any more, but a worker is still bou
 connection: with as many slow or keep-alive clients as workers, everybody else waits.
 
 In the trace: the same `accept4`, `recvfrom`, `sendto`, `close` as the iterative server makes,
-in every worker (`uringtrace stat --threads -f -p PID`). The kernel wakes one of the blocked
+in every worker (`uringtrace stat --threads -p WORKER,WORKER`; `worker_pids` of the first line
+names them). The kernel wakes one of the blocked
 `accept4` per connection, so there is no herd here. Idle workers sit in `accept4`; when all
 threads show a long `recvfrom` instead, the workers are used up.
 """
@@ -36,9 +37,8 @@ def serve(options: Options, house: House) -> None:
             with current.holding(connection):
                 attend(connection, service, tally)
 
-    for _ in range(options.workers):
-        children.start(work)
-    house.announce(workers=options.workers)
+    pids = [children.start(work) for _ in range(options.workers)]
+    house.announce(worker_pids=pids)
     while not house.stop.requested:
         children.wait_for_one()
         if not house.stop.requested:

@@ -24,6 +24,7 @@ from bench.epoll import measure_epoll
 from bench.fio import measure_fio
 from bench.launch import Failed
 from bench.nop import measure_nop
+from bench.servers import measure_servers
 from bench.startup import measure_startup
 from bench.streaming import measure_streaming
 from uringtrace.errors import Error
@@ -32,7 +33,7 @@ from uringtrace.targets.build import binary
 SCHEMA = 1
 FIO_ROUNDS = 3
 """Rounds of fio for one of the others: its runs are short, and vary more."""
-PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup")
+PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers")
 
 
 def main() -> int:
@@ -92,6 +93,9 @@ def _measure(
         if part == "streaming":
             streamed = measure_streaming(program, arguments.stream, arguments.batch, folder, _progress)
             return streamed, table.streaming_lines(streamed)
+        if part == "servers":
+            servers = measure_servers(rounds, folder, _progress)
+            return servers, table.servers_lines(servers, rounds)
         startup = measure_startup(rounds, _progress)
         return startup, table.startup_lines(startup)
     except Failed as failure:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.fio import FioRatio
 from bench.http import CONNECTIONS
 from bench.nop import Row
+from bench.servers import ServerRow
 from bench.shares import Share
 from bench.startup import Startup
 from bench.streaming import Streaming
@@ -88,6 +89,19 @@ def streaming_lines(result: Streaming | str) -> Iterator[str]:
     )
 
 
+def servers_lines(rows: Sequence[ServerRow], rounds: int) -> Iterator[str]:
+    """Every reference server under the same load, and what a request costs it."""
+    yield f"reference servers, {CONNECTIONS} connections; median of {rounds} interleaved rounds"
+    yield f"{'':<16}{'requests/s':>12}{'calls/request':>16}{'operations/request':>21}"
+    for row in rows:
+        if row.skipped:
+            yield f"{row.name:<16}  – {row.skipped}"
+            continue
+        calls, operations = (row.cost.calls, row.cost.operations) if row.cost else (None, None)
+        yield f"{row.name:<16}{row.per_second:>12,.0f}{_small(calls):>16}{_small(operations):>21}"
+    yield "calls: system calls; operations: of io_uring. iterative: a connection for each request."
+
+
 def startup_lines(result: Startup | str) -> Iterator[str]:
     """Start-up times."""
     if isinstance(result, str):
@@ -102,6 +116,12 @@ def startup_lines(result: Startup | str) -> Iterator[str]:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _small(value: float | None) -> str:
+    if value is not None and 0 < value < 0.005:
+        return "<0.01"
+    return _number(value, 2)
 
 
 def _time(per_second: float | None) -> str:

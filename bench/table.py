@@ -99,7 +99,8 @@ def servers_lines(rows: Sequence[ServerRow], rounds: int) -> Iterator[str]:
             continue
         calls, operations = (row.cost.calls, row.cost.operations) if row.cost else (None, None)
         yield f"{row.name:<16}{row.per_second:>12,.0f}{_small(calls):>16}{_small(operations):>21}"
-    yield "calls: system calls; operations: of io_uring. iterative: a connection for each request."
+    yield "calls: system calls; operations: of io_uring"
+    yield "iterative serves one connection at a time: there each request has its own"
 
 
 def startup_lines(result: Startup | str) -> Iterator[str]:

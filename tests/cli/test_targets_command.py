@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,13 @@ def test_json_of_a_server_that_does_not_run() -> None:
         0
     ]
     assert (row["runs"], row["lacks"], row["way_out"]) == (False, "needs uvloop", "install it")
+
+
+def test_the_documentation_names_every_server_mode_and_fault(repository: Path) -> None:
+    text = (repository / "docs/servers.md").read_text(encoding="utf-8")
+    for architecture in ARCHITECTURES.values():
+        assert f"`{architecture.name}`" in text
+        assert [mode for mode in architecture.modes if f"`{mode}`" not in text] == []
+        for fault in architecture.faults:
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{fault}` ")]
+            assert f"`{architecture.name}`" in row

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tests.servers.heartbeat import heartbeat
 from tests.servers.running import Running, running
+from uringtrace.targets.http.service import pattern
 from uringtrace.targets.tls.key_schedule import SUITES
 from uringtrace.targets.tls.records import ContentType, Sealer
 
-REQUESTS = 4
-"""Of each connection."""
-REQUEST = b"GET /bytes/100 HTTP/1.1\r\nHost: here\r\n\r\n"
+TARGETS = {"/bytes/70000": 70_000, "/file/small.txt": 1024, "/sleep/1": 7, "/": 10}
+"""What is asked for on each connection, and how long the body is; the first is more than a SEND takes."""
 ENDINGS = ("unwrap", "server", "fin")
 """How connections end: by the client's notice, by the server's, without one."""
 _PATIENCE_SECONDS = 120
@@ -42,15 +42,18 @@ def visit(server: Running, context: ssl.SSLContext, ending: str) -> str:
     """One connection with its requests; the cipher suite."""
     with connected(server, context) as client:
         name, _, _ = client.cipher() or ("", "", 0)
-        for number in range(REQUESTS):
-            last = ending == "server" and number == REQUESTS - 1
-            client.sendall(REQUEST.replace(b"Host", b"Connection: close\r\nHost") if last else REQUEST)
-            answer = b""
-            while len(answer.partition(b"\r\n\r\n")[2]) < 100:
-                piece = client.recv(1000)
+        for target, length in TARGETS.items():
+            last = ending == "server" and target == "/"
+            fields = "Connection: close\r\n" if last else ""
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: here\r\n{fields}\r\n".encode())
+            answer = bytearray()
+            while len(answer.partition(b"\r\n\r\n")[2]) < length:
+                piece = client.recv(1 << 17)
                 assert piece, "the server closed"
                 answer += piece
             assert answer.startswith(b"HTTP/1.1 200")
+            if target.startswith("/bytes"):
+                assert answer.endswith(pattern(length))
         if ending == "server":
             assert client.recv(1) == b"", "no close_notify"
         if ending == "unwrap":

@@ -21,9 +21,9 @@ from uringtrace.probes.slots import (
     Slots,
 )
 from uringtrace.tracer import surroundings
-from uringtrace.tracer.capture import call_names
 from uringtrace.tracer.source import File, OpenSocket, Socket
 from uringtrace.tracer.surroundings import Surroundings
+from uringtrace.tracer.syscalls.opcodes import call_names
 
 NAMES = {0: "NOP", 46: "URING_CMD", **call_names("x86_64")}
 NUMBERS = {name: opcode - 256 for opcode, name in NAMES.items() if opcode >= 256}

@@ -6,6 +6,8 @@ first, because the kernel side keeps one capture from there on (probes/bpf/memor
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,10 +47,11 @@ _RESULT_FLAGS = {
 }
 
 
+@cache
 def call_traits(machine: str) -> NDArray[np.void]:
     """Dtype `CALL_TRAITS`, shape (CALL_LIMIT,), by the numbers of `machine` (as `uname -m` has it).
 
-    A number without a call has no descriptor and no captures.
+    A number without a call has no descriptor and no captures. Made once; it cannot be written to.
     """
     traits = np.zeros(CALL_LIMIT, CALL_TRAITS)
     traits["descriptor"] = traits["second"] = NO_ARGUMENT
@@ -63,6 +66,7 @@ def call_traits(machine: str) -> NDArray[np.void]:
         row["flags"] = flags | _SPECIAL.get(name, CallFlag(0))
         for place, (argument, reading) in enumerate(_readings(signature)):
             row["capture"][place] = argument, reading.capture | reading.flags, reading.size
+    traits.flags.writeable = False
     return traits
 
 

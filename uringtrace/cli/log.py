@@ -205,7 +205,7 @@ def kernel_operation_names() -> Mapping[int, str]:
     """The running kernel's operations and calls; raises `CapabilityError` where it has no BTF."""
     from uringtrace.probes.btf import Btf
     from uringtrace.probes.layout import read_layout
-    from uringtrace.tracer.capture import call_names
+    from uringtrace.tracer.syscalls.opcodes import call_names
 
     return {**read_layout(Btf.of_kernel()).operation_names, **call_names(uname().machine)}
 

@@ -6,10 +6,13 @@ import ssl
 from collections.abc import Callable
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tls.peers import Client, client_hello, shake_hands, trusting
+from uringtrace.errors import CapabilityError
 from uringtrace.targets.tls.alerts import Alert
 from uringtrace.targets.tls.certificate import Certificate, self_signed
 from uringtrace.targets.tls.client_hello import parse
@@ -149,9 +152,10 @@ def test_a_hello_in_many_records_is_the_same_hello(back_end: Handshakes, certifi
     assert client.shake()
 
 
-@settings(max_examples=300)
-@given(st.data())
-def test_a_damaged_hello_never_does_more_than_fail(data: st.DataObject) -> None:
+@pytest.mark.parametrize("back_end", [MINIMAL, PYOPENSSL], ids=["minimal", "pyopenssl"])
+@settings(max_examples=200)
+@given(data=st.data())
+def test_a_damaged_hello_never_does_more_than_fail(back_end: Handshakes, data: st.DataObject) -> None:
     """Bytes changed, removed or added anywhere: an answer, or an alert, whichever it is."""
     body = bytearray(HELLO[5:])
     for _ in range(data.draw(st.integers(1, 4))):
@@ -166,7 +170,7 @@ def test_a_damaged_hello_never_does_more_than_fail(data: st.DataObject) -> None:
             body.insert(at, value)
     body[1:4] = (len(body) - 4).to_bytes(3, "big")
     try:
-        MINIMAL.begin().feed(plain_record(ContentType.HANDSHAKE, bytes(body)))
+        back_end.begin().feed(plain_record(ContentType.HANDSHAKE, bytes(body)))
     except HandshakeFailed as failed:
         plain_alert(failed.farewell)
 
@@ -184,3 +188,15 @@ def test_a_key_share_of_low_order_is_refused() -> None:
     share = parse(HELLO[9:]).key_shares[29]
     hello = HELLO.replace(share, bytes(32))
     assert plain_alert(refused(MINIMAL.begin(), hello).farewell) == Alert.ILLEGAL_PARAMETER
+
+
+def test_an_openssl_without_deterministic_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`minimal` cannot do without them, and says what can."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise UnsupportedAlgorithm("deterministic signing")
+
+    monkeypatch.setattr(ec, "ECDSA", refuse)
+    with pytest.raises(CapabilityError) as refused_there:
+        MinimalHandshakes(CERTIFICATE)
+    assert "--handshake pyopenssl" in refused_there.value.way_out

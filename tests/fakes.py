@@ -131,6 +131,7 @@ class FakeSource:
     losses: Losses = field(default_factory=Losses)
     ended_ns: int = STARTED_NS + 10_000_000_000
     child_status: int | None = None
+    limits: tuple[str, ...] = ()
     stopped: bool = False
     problems: tuple[str, ...] = ()
 
@@ -163,6 +164,7 @@ class FakeCountingSource:
     losses: Losses = field(default_factory=Losses)
     ended_ns: int = STARTED_NS
     child_status: int | None = None
+    limits: tuple[str, ...] = ()
     stopped: bool = False
     _totals: Counters = field(default_factory=empty_counters)
     _used: int = 0

@@ -8,7 +8,7 @@ application records start at sequence 0, wherever they are opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from uringtrace.targets.tls.key_schedule import Suite
@@ -28,8 +28,8 @@ class Established:
     """The result of a handshake: all that protecting application data takes."""
 
     suite: Suite
-    client_secret: bytes
-    server_secret: bytes
+    client_secret: bytes = field(repr=False)
+    server_secret: bytes = field(repr=False)
     tx_records: int
     """How many records the server's secret has protected already: session tickets."""
 

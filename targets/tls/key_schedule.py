@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -65,16 +65,16 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 class TrafficSecrets:
     """What each side's keys are made from, for the handshake or for application data."""
 
-    client: bytes
-    server: bytes
+    client: bytes = field(repr=False)
+    server: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficKey:
     """One direction's key, and the vector that a record's sequence number is mixed into."""
 
-    key: bytes
-    iv: bytes
+    key: bytes = field(repr=False)
+    iv: bytes = field(repr=False)
 
 
 def handshake_secret(suite: Suite, shared: bytes) -> bytes:

@@ -15,7 +15,7 @@ from tests.tls.peers import Client, connect, shake_hands, trusting
 from uringtrace.targets.tls.alerts import Alert
 from uringtrace.targets.tls.certificate import Certificate, self_signed
 from uringtrace.targets.tls.handshake import Handshakes
-from uringtrace.targets.tls.key_schedule import SUITES, Suite
+from uringtrace.targets.tls.key_schedule import SUITES, Suite, traffic_key
 from uringtrace.targets.tls.minimal_handshake import MinimalHandshakes
 from uringtrace.targets.tls.pyopenssl_handshake import PyOpenSslHandshakes
 from uringtrace.targets.tls.records import HEADER_BYTES, Framing, body_bytes
@@ -105,6 +105,15 @@ def test_random_numbers_are_not_used_twice(certificate: Certificate) -> None:
     back_end = MinimalHandshakes(certificate)
     secrets = {shake_hands(Client(trusting(certificate)), back_end.begin()).server_secret for _ in range(3)}
     assert len(secrets) == 3
+
+
+def test_secrets_are_not_shown(certificate: Certificate) -> None:
+    """Not even in a traceback that prints what it has."""
+    established = shake_hands(Client(trusting(certificate)), MinimalHandshakes(certificate).begin())
+    assert repr(established.server_secret) not in repr(established)
+    assert repr(established.client_secret) not in repr(established)
+    made = traffic_key(established.suite, established.server_secret)
+    assert repr(made.key) not in repr(made)
 
 
 def test_a_host_of_ones_own_is_in_the_certificate() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,23 @@ from uringtrace.tracer.recording import Recording, Writer
 from uringtrace.tracer.recording.chunks import OPERATIONS
 
 
+def write_recording(
+    path: Path, batches: Iterable[Batch], *, source: FakeSource | None = None, **options: object
+) -> Path:
+    """Write the batches, one chunk each, to a finished recording; returns its path."""
+    with Writer(path, source or FakeSource([]), OPERATIONS, **options) as writer:  # type: ignore[arg-type]
+        for batch in batches:
+            assert writer.append(batch)
+    return path
+
+
 @pytest.fixture
 def make_recording(tmp_path: Path) -> Callable[..., Path]:
-    """Write the batches, one chunk each, to a finished recording; returns its path."""
-
-    def make(batches: Iterable[Batch], *, source: FakeSource | None = None, **options: object) -> Path:
-        path = tmp_path / "run"
-        with Writer(path, source or FakeSource([]), OPERATIONS, **options) as writer:  # type: ignore[arg-type]
-            for batch in batches:
-                assert writer.append(batch)
-        return path
-
-    return make
+    """A recording of the test's own, as `write_recording` makes it."""
+    return partial(write_recording, tmp_path / "run")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def numbered() -> Callable[..., Batch]:
     """Rows whose user_data counts from `first`."""
 
@@ -44,7 +47,7 @@ def numbered() -> Callable[..., Batch]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_all() -> Callable[[Recording], Batch]:
     """Every row of a recording, as one batch."""
 

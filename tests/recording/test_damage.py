@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import FakeSource, rows
+from tests.recording.conftest import write_recording
 from uringtrace.errors import RecordingError
 from uringtrace.tracer.recording import Writer, open_recording
 from uringtrace.tracer.recording.chunks import OPERATIONS
@@ -20,17 +22,23 @@ from uringtrace.tracer.recording.layout import part_path, segment_path
 SEGMENT = 225_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chunks(numbered):
     return [numbered(first, 1000) for first in range(0, 5000, 1000)]
 
 
-@pytest.fixture
-def damaged(make_recording, chunks):
+@pytest.fixture(scope="module")
+def whole(chunks, tmp_path_factory):
     """A recording of five parts of 1000 rows."""
-    path = make_recording(chunks, segment_bytes=SEGMENT)
+    path = write_recording(tmp_path_factory.mktemp("whole") / "run", chunks, segment_bytes=SEGMENT)
     assert open_recording(path).parts == (0, 1, 2, 3, 4)
     return path
+
+
+@pytest.fixture
+def damaged(whole, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "run")
 
 
 def assert_without(path, chunks, number, reason, read_all):

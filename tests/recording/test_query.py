@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
 
 from tests.fakes import RING, STARTED_NS, FakeSource, multishot_rows, row, rows
+from tests.recording.conftest import write_recording
 from uringtrace.errors import UsageError
 from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.recording.columns import COLUMNS
 from uringtrace.tracer.source import File, Losses
 
 
-@pytest.fixture
-def recording(make_recording):
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """For all questions; none of them changes it."""
     batch = rows(
         row("READ", result=4096, fd=7, file=1, path=1),
         row("READ", result=-11, fd=7, file=1),
@@ -23,7 +26,7 @@ def recording(make_recording):
     )
     files = {1: File(1, "/var/lib/x.db", 2, 99), 2: File(2, "a,b\n\x1b[31m", 0, 0)}
     source = FakeSource([], rings=(RING,), files=files, losses=Losses({"operations": 3}, 4))
-    return open_recording(make_recording([batch], source=source))
+    return open_recording(write_recording(tmp_path_factory.mktemp("query") / "run", [batch], source=source))
 
 
 def ask(recording, sql):
@@ -152,10 +155,11 @@ def test_bad_usage_is_exit_2_without_a_traceback(recording, run_uringtrace, tmp_
         assert done.stderr
 
 
-def test_problems_go_to_stderr_before_the_rows(recording, run_uringtrace):
-    part = recording.path / "operations-00000.parquet"
+def test_problems_go_to_stderr_before_the_rows(recording, tmp_path, run_uringtrace):
+    path = shutil.copytree(recording.path, tmp_path / "damaged")
+    part = path / "operations-00000.parquet"
     part.write_bytes(part.read_bytes()[:-10])
-    done = run_uringtrace("query", str(recording.path), "SELECT count(*) AS n FROM operations")
+    done = run_uringtrace("query", str(path), "SELECT count(*) AS n FROM operations")
     assert done.stdout == "n\n0\n"
     assert "operations-00000.parquet is damaged" in done.stderr
     assert done.returncode == 0

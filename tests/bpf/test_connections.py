@@ -103,7 +103,6 @@ def test_dup2_and_closing_one_of_two_descriptors() -> None:
         at_end(other_client)
         os.close(server.detach())
         exchange(other, client, 7, 70)
-        time.sleep(0.05)
         other.close(); at_end(client)
     """)
     first, second = of("server", found)
@@ -143,12 +142,14 @@ def test_an_inherited_socket() -> None:
     found = followed("""
         server, client = pair(listener)
         exchange(server, client, 5, 50)
+        closed, tell = os.pipe()
         child = os.fork()
         if child == 0:
             client.close()
-            server.sendall(b"child"); time.sleep(0.1); server.sendall(b"later")
+            server.sendall(b"child"); os.read(closed, 1); server.sendall(b"later")
             os._exit(0)
         server.close()
+        os.write(tell, b"x")
         got = b""
         while data := client.recv(100):
             got += data
@@ -180,6 +181,7 @@ def test_workers_that_accept_on_one_listener_or_on_one_port(reuse_port: bool) ->
                     server, _ = own.accept()
                     server.sendall(server.recv(100) * 3)
                     at_end(server); server.close()
+                    os.write(tell, b"x")
             workers.append(child)
         for number in range(3):
             os.read(ready, 1)
@@ -188,7 +190,9 @@ def test_workers_that_accept_on_one_listener_or_on_one_port(reuse_port: bool) ->
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(b"x" * 10)
                 assert len(client.recv(100)) == 30
-        time.sleep(0.1)
+        closed = 0
+        while closed < 30:
+            closed += len(os.read(ready, 30))
         for child in workers:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -261,7 +265,6 @@ def test_a_half_close_is_not_the_end() -> None:
         client.sendall(b"12345"); client.shutdown(socket.SHUT_WR)
         while server.recv(100):
             pass
-        time.sleep(0.05)
         server.sendall(b"answer"); server.close()
         assert client.recv(100) == b"answer"
         at_end(client); client.close()
@@ -297,7 +300,7 @@ def test_thousands_of_connections() -> None:
             clients = []
             for _ in range(100):
                 clients += [socket.create_connection(wide.getsockname()) for _ in range(100)]
-                time.sleep(0.03)
+                time.sleep(0.03)  # the rate is what this is about
             for client in clients:
                 client.sendall(b"q")
             for client in clients:

@@ -151,6 +151,11 @@ class Capture:
         self._stopped = True
 
     @property
+    def pids(self) -> frozenset[int] | None:
+        """The target's processes that are alive; None for the whole machine."""
+        return None if self._target.everything else self._liveness.pids
+
+    @property
     def launched(self) -> Launched | None:
         """The process started for a command; None when attached to running ones."""
         return self._launched

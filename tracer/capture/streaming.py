@@ -80,6 +80,13 @@ class StreamingCapture(Capture):
             yield slots
         yield self._unfinished()
 
+    def under_way_slots(self) -> Slots:
+        """What has begun and not ended, as the slots that would end the capture now.
+
+        The table is read while the kernel changes it: each was under way at some moment of that.
+        """
+        return self._unfinished()
+
     def _read(self) -> Slots:
         slots = self._operations.read_slots()
         self._read_facts()

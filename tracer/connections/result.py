@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from errno import errorcode
 from typing import Any
@@ -21,11 +22,11 @@ _INTERFACES = {0: "", IO_URING: "io_uring", SYSCALL: "syscall", IO_URING | SYSCA
 class Numbers:
     """What the arrays hold, by slot, as plain Python values."""
 
-    traffic: list[tuple[Any, ...]]
+    traffic: Sequence[tuple[Any, ...]] | Mapping[int, tuple[Any, ...]]
     """Rows of dtype TRAFFIC."""
-    times: list[tuple[Any, ...]]
+    times: Sequence[tuple[Any, ...]] | Mapping[int, tuple[Any, ...]]
     """Rows of dtype TIMES."""
-    waits: list[int]
+    waits: Sequence[int] | Mapping[int, int]
     tcp_states: bool
     """State changes of TCP sockets are observed in this capture."""
 

@@ -67,6 +67,10 @@ class TimeOrder:
             return None
         return self._take(self._newest - SLACK_NS)
 
+    def until(self, until_ns: int) -> Stretch:
+        """What happened before `until_ns` and is still held back."""
+        return self._take(until_ns)
+
     def rest(self) -> Stretch:
         """Everything that is still held back."""
         return self._take(2**63 - 1)

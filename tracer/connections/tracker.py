@@ -8,6 +8,7 @@ Python loops run only over what begins, ends or changes a connection.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from uringtrace.tracer.connections.request_line import ARRIVED, RECEIVED, SENT, 
 from uringtrace.tracer.connections.request_times import RequestTimes
 from uringtrace.tracer.connections.requests import RequestTimer
 from uringtrace.tracer.connections.result import Numbers, connection_of
-from uringtrace.tracer.connections.sockets import Sockets
+from uringtrace.tracer.connections.sockets import Sockets, TrackedSocket
 from uringtrace.tracer.connections.time_order import Stretch, TimeOrder
 from uringtrace.tracer.connections.traffic import NOT_YET, Traffic
 from uringtrace.tracer.connections.turning_points import TurningPoints
@@ -29,6 +30,19 @@ from uringtrace.tracer.records import Records, SocketEventKind
 from uringtrace.tracer.source import Context, File, OpenSocket
 
 _NO_KEY = np.int64(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The tracker's own tables, by slot: to be read before more is added."""
+
+    sockets: Sequence[TrackedSocket]
+    traffic: NDArray[np.void]
+    """dtype TRAFFIC, like the next two at least as long as `sockets`."""
+    times: NDArray[np.void]
+    """dtype TIMES"""
+    waits: NDArray[np.int64]
+    tcp_states: bool
 
 
 class ConnectionTracker:
@@ -96,6 +110,15 @@ class ConnectionTracker:
         )
         chosen = sorted((each for each in sockets.all if each.number), key=lambda each: each.number)
         return tuple(connection_of(each, numbers) for each in chosen), whole
+
+    def standing(self, open_sockets: Sequence[OpenSocket], until_ns: int) -> Standing:
+        """What is known of all sockets up to `until_ns`, in place of `result` while more comes."""
+        self._note_open(open_sockets)
+        self._settle(self._order.until(until_ns))
+        self._grow()
+        times, waits, _ = self._requests.result(self._sockets.roles)
+        seen = self._states_attached or self._history.states_seen
+        return Standing(self._sockets.all, self._traffic.rows, times, waits, seen)
 
     def _note_open(self, open_sockets: Sequence[OpenSocket]) -> None:
         if len(open_sockets) <= len(self._open_sockets):

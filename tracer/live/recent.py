@@ -19,6 +19,8 @@ from uringtrace.tracer.source import File
 
 DEFAULT_ROWS = 200_000
 _PART_ROWS = 8_192
+_JOINED_ROWS = 1_024
+"""Parts are joined up to this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +74,50 @@ class RecentOperations:
         self._dropped = 0
 
     def add(self, records: Records) -> None:
-        """Keep these. A large drain is cut, so that little more is dropped than must be."""
+        """Keep these. A large drain is cut, so that little more is dropped than must be; small ones
+        are joined, so that there are few parts."""
         count = len(records.operations)
         if not count:
             return
-        newest = records if count <= self._capacity else _last(records, self._capacity)
-        self._dropped += count - len(newest.operations)
-        for part in _cut(newest):
-            self._parts.append(part)
-            self._rows += len(part.operations)
+        start = max(0, count - self._capacity)
+        self._dropped += start
+        for begin in range(start, count, _PART_ROWS):
+            self._keep(_piece(records, begin, min(begin + _PART_ROWS, count)))
         while self._rows > self._capacity:
             gone = len(self._parts.popleft().operations)
             self._rows -= gone
             self._dropped += gone
+
+    def _keep(self, part: Records) -> None:
+        rows = len(part.operations)
+        if self._parts and len(self._parts[-1].operations) + rows <= _JOINED_ROWS:
+            part = _joined(self._parts.pop(), part)
+        self._parts.append(part)
+        self._rows += rows
 
     def view(self, files: Mapping[int, File]) -> Recent:
         """What is kept now."""
         return Recent(tuple(self._parts), files, self._capacity, self._dropped)
 
 
-def _last(records: Records, rows: int) -> Records:
-    mask = np.zeros(len(records.operations), bool)
-    mask[-rows:] = True
-    return records.select(mask)
+def _piece(records: Records, begin: int, end: int) -> Records:
+    """Rows `begin` to `end` - 1, without a copy of them; socket events go with the drain's last piece."""
+    operations, memory = records.operations, records.memory
+    last = end == len(operations)
+    if begin == 0 and last:
+        return records
+    low, high = np.searchsorted(memory["row"], [begin, end])
+    pieces = memory[low:high].copy()
+    pieces["row"] -= begin
+    events = records.socket_events
+    return Records(operations[begin:end], pieces, events if last else events[:0])
 
 
-def _cut(records: Records) -> list[Records]:
-    count = len(records.operations)
-    if count <= _PART_ROWS:
-        return [records]
-    index = np.arange(count)
-    return [
-        records.select((index >= start) & (index < start + _PART_ROWS))
-        for start in range(0, count, _PART_ROWS)
-    ]
+def _joined(one: Records, other: Records) -> Records:
+    moved = other.memory.copy()
+    moved["row"] += len(one.operations)
+    return Records(
+        np.concatenate([one.operations, other.operations]),
+        np.concatenate([one.memory, moved]),
+        np.concatenate([one.socket_events, other.socket_events]),
+    )

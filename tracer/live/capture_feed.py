@@ -1,0 +1,176 @@
+"""Pictures of a running capture.
+
+One thread drains, records, counts and takes pictures, so nothing waits for a lock. Small drains
+are gathered until the next picture: decoding and counting cost by the call as well as by the row.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from uringtrace.probes.ring_buffer import LONGEST_RUN
+from uringtrace.probes.slots import ARGUMENTS_KIND, Slots
+from uringtrace.tracer.decode import decode_records
+from uringtrace.tracer.launch import Launched
+from uringtrace.tracer.live.capture_recorder import CaptureRecorder, Recorded
+from uringtrace.tracer.live.feed import PICTURES_PER_SECOND
+from uringtrace.tracer.live.model import LiveModel, Observed
+from uringtrace.tracer.live.picture import Picture
+from uringtrace.tracer.live.ration import Rationed
+from uringtrace.tracer.live.recent import DEFAULT_ROWS
+from uringtrace.tracer.live.ring_states import RingState, RingWatch
+from uringtrace.tracer.live.self_cost import SelfCost
+from uringtrace.tracer.live.thread_states import ThreadState, ThreadWatch, workers_of
+from uringtrace.tracer.live.under_way import UnderWay
+from uringtrace.tracer.source import Context
+
+PIECE_SLOTS = 32_768
+"""Slots that are decoded and counted at once: they stay in the processor's cache."""
+IDLE_SECONDS = 0.03
+"""Pause after a drain that brought little, beside the capture's own."""
+_LITTLE = 2_048
+_PERIOD_NS = 1_000_000_000 // PICTURES_PER_SECOND
+_LOOK_NS = 900_000_000
+"""Least time between two looks at /proc: shares are of about a second."""
+_LOOK_SHARE = 1 / 50
+
+
+class RunningCapture(Recorded, Protocol):
+    """What a feed needs of `uringtrace.tracer.capture.start_streaming`, once it was entered."""
+
+    @property
+    def launched(self) -> Launched | None: ...
+
+    def chunks(self) -> Iterable[Slots]: ...
+
+    def stop(self) -> None: ...
+
+
+class CaptureFeed:
+    """Implements `feed.Feed`. Entering and leaving the capture is left to the caller."""
+
+    controls = None
+
+    def __init__(
+        self,
+        capture: RunningCapture,
+        *,
+        rows: int = DEFAULT_ROWS,
+        recordings: Path = Path(),
+        clock: Callable[[], int] = time.monotonic_ns,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`rows` operations are kept at most; recordings are made in the folder `recordings`."""
+        self._capture = capture
+        self._clock = clock
+        self._pause = pause
+        self._stopped = False
+        self._all_read = True
+        self._at_ns = capture.context.started_ns
+        """Everything that completed until then has been counted."""
+        self.recorder = CaptureRecorder(capture, recordings)
+        self._model = LiveModel(capture.context, rows, clock=clock)
+        self._threads, self._ring_watch, self._cost = ThreadWatch(), RingWatch(), SelfCost()
+        self._looks: Rationed[tuple[dict[int, ThreadState] | None, dict[tuple[int, int], RingState]]] = (
+            Rationed(_LOOK_SHARE, clock, least_ns=_LOOK_NS)
+        )
+        self._under_way: Rationed[UnderWay] = Rationed(_LOOK_SHARE / 2, clock)
+
+    @property
+    def context(self) -> Context:
+        return self._capture.context
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._capture.stop()
+
+    def run(self, post: Callable[[Picture], None]) -> None:
+        gathered: list[Slots] = []
+        waiting = 0
+        next_ns = self._clock()
+        try:
+            for slots in self._capture.chunks():
+                self.recorder.append(slots)
+                # A full drain leaves more in the buffer: then only what was read tells how far it is.
+                self._all_read = len(slots) < LONGEST_RUN
+                if len(slots):
+                    gathered.append(slots)
+                    waiting += len(slots)
+                due = self._clock() >= next_ns
+                if due or waiting >= PIECE_SLOTS:
+                    self._take(gathered)
+                    waiting = 0
+                if due and not self._stopped:
+                    post(self._picture())
+                    # When pictures take long there are fewer: the drain comes first.
+                    next_ns = max(next_ns + _PERIOD_NS, self._clock() + _PERIOD_NS // 2)
+                if len(slots) < _LITTLE and not self._stopped:
+                    self._pause(IDLE_SECONDS)
+            self._all_read = True
+            self._take(gathered)
+        finally:
+            self.recorder.end()
+        if not self._stopped:
+            post(self._picture(ended=True))
+
+    def _take(self, gathered: list[Slots]) -> None:
+        if gathered:
+            whole = np.concatenate(gathered) if len(gathered) > 1 else gathered[0]
+            gathered.clear()
+            for piece in pieces(whole):
+                records = decode_records(piece)
+                self._model.add(records, self._capture)
+                if len(records.operations) and not self._all_read:
+                    newest_ns = int(records.operations["completed_ns"][-1])
+                    self._at_ns = max(self._at_ns, min(newest_ns, self._capture.ended_ns))
+        if self._all_read:
+            self._at_ns = max(self._at_ns, self._capture.ended_ns)
+
+    def _picture(self, *, ended: bool = False) -> Picture:
+        capture = self._capture
+        now_ns = self._clock()
+        pids = capture.pids
+        under_way = None
+        if not ended:
+            under_way = self._under_way.get(
+                lambda: UnderWay(
+                    decode_records(capture.under_way_slots()).operations, capture.ended_ns, pids is not None
+                )
+            )
+        threads, rings = self._looks.get(lambda: self._look(pids, now_ns))
+        if ended:
+            threads = None if pids is None else {}
+        observed = Observed(
+            under_way=under_way,
+            threads=threads,
+            alive=pids,
+            rings={} if ended else rings,
+            workers={} if ended or threads is None or pids is None else workers_of(threads, pids),
+            tracer_cpu=self._cost.share(now_ns, (capture.launched.pid,) if capture.launched else ()),
+        )
+        return self._model.picture(capture, self._at_ns, ended=ended, observed=observed)
+
+    def _look(
+        self, pids: frozenset[int] | None, now_ns: int
+    ) -> tuple[dict[int, ThreadState] | None, dict[tuple[int, int], RingState]]:
+        threads = None if pids is None else self._threads.states(pids, now_ns)
+        return threads, self._ring_watch.states(self._capture.rings, now_ns)
+
+
+def pieces(slots: Slots) -> Iterator[Slots]:
+    """At most about PIECE_SLOTS each; the slots of one record stay together."""
+    if len(slots) <= PIECE_SLOTS:
+        yield slots
+        return
+    begins = np.flatnonzero(slots["kind"] < ARGUMENTS_KIND)
+    begin = 0
+    while begin < len(slots):
+        following = int(np.searchsorted(begins, begin + PIECE_SLOTS))
+        end = int(begins[following]) if following < len(begins) else len(slots)
+        yield slots[begin:end]
+        begin = end

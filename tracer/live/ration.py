@@ -1,0 +1,36 @@
+"""What is dear to work out is worked out no oftener than its share of time allows.
+
+Between two times the last result stands: true of a moment a little earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Rationed(Generic[T]):
+    """One such result."""
+
+    def __init__(self, share: float, clock: Callable[[], int], *, least_ns: int = 0) -> None:
+        """`share` of the time of `clock` (nanoseconds) goes into it at most; 1: it is always worked out.
+
+        `least_ns` must have passed since the last time in any case.
+        """
+        self._share = share
+        self._clock = clock
+        self._least_ns = least_ns
+        self._next_ns: int | None = None
+        self._result: T | None = None
+
+    def get(self, work_out: Callable[[], T]) -> T:
+        """What `work_out` gives, now or the last time."""
+        began_ns = self._clock()
+        if self._result is None or self._next_ns is None or began_ns >= self._next_ns:
+            self._result = work_out()
+            took_ns = self._clock() - began_ns
+            pause_ns = round(took_ns * (1 / self._share - 1))
+            self._next_ns = began_ns + max(self._least_ns, took_ns + pause_ns if self._share < 1 else 0)
+        return self._result

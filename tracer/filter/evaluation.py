@@ -82,6 +82,10 @@ class Condition:
         self._file_tests: dict[FileIs | AddressIs, FileTest] = {}
         self._given_tests: dict[AddressIs, GivenAddressTest] = {}
 
+    @property
+    def expression(self) -> Expression:
+        return self._expression
+
     def holds(self, records: Records, files: Mapping[int, File]) -> Mask:
         """The rows for which the expression holds, shape (n,), bool; `files` are the source's of now."""
         return self._holds(self._expression, records, files)

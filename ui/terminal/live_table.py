@@ -2,15 +2,18 @@
 
 Textual's DataTable keeps a widget's worth of state for every cell and measures each again
 when it changes: thousands of connections would take longer than the half second there is.
-Here only the lines on the screen are ever rendered. Invariant: the cursor stays on the row
-with the same key when rows come, go or change their order.
+Here only the lines on the screen are ever made and rendered. Invariant: once the user has
+moved the cursor it stays on the row with the same key when rows come, go or change their
+order; until then it stays at the top or, in a table that follows, at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import Enum
+from textwrap import wrap
+from typing import ClassVar, Generic, TypeVar, overload
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,25 +23,16 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from uringtrace.ui.terminal.messages import RowChosen, SortChosen
+from uringtrace.ui.terminal.fitting import Column, Layout, Loses, fit, layout
+from uringtrace.ui.terminal.messages import CursorMoved, RowChosen, SortChosen
 from uringtrace.ui.terminal.state import Sort
+
+__all__ = ["ALARM", "PLAIN", "QUIET", "Column", "LazyRows", "LiveTable", "Loses", "TableRow"]
 
 ALARM, QUIET, PLAIN = "alarm", "quiet", ""
 """How a row is marked, beside its words: never by colour alone."""
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. `key` names what it sorts by."""
-
-    key: str
-    title: str
-    right: bool = True
-    """Numbers stand on the right."""
-    stretch: bool = False
-    """Takes what is left of the width, or gives it up first."""
-    least: int = 4
-    sortable: bool = True
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,47 @@ class TableRow:
     key: object
     cells: tuple[str, ...]
     mark: str = PLAIN
+
+
+class LazyRows(Sequence[TableRow], Generic[Item]):
+    """Rows of `items`, in their order, each made when it is looked at first."""
+
+    def __init__(
+        self, items: Sequence[Item], key: Callable[[Item], object], row: Callable[[Item], TableRow]
+    ) -> None:
+        self._items = items
+        self._key = key
+        self._row = row
+        self._made: dict[int, TableRow] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> TableRow: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TableRow]: ...
+
+    def __getitem__(self, index: int | slice) -> TableRow | Sequence[TableRow]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        made = self._made.get(place)
+        if made is None:
+            made = self._made[place] = self._row(self._items[place])
+        return made
+
+    def keys(self) -> Iterator[object]:
+        """In their order, without making a row."""
+        return map(self._key, self._items)
+
+
+class _Pin(Enum):
+    """Where the cursor stays, whatever row that is."""
+
+    TOP = "top"
+    END = "end"
 
 
 class LiveTable(ScrollView, can_focus=True):
@@ -69,25 +104,31 @@ class LiveTable(ScrollView, can_focus=True):
         "live-table--quiet",
     }
     DEFAULT_CSS = """
-    LiveTable { height: 1fr; overflow-x: hidden; }
+    LiveTable { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     LiveTable > .live-table--heading { text-style: bold; color: $text; background: $panel; }
     LiveTable > .live-table--cursor { background: $primary 40%; text-style: bold; }
     LiveTable > .live-table--alarm { color: $error; text-style: bold; }
     LiveTable > .live-table--quiet { color: $text-muted; }
+    LiveTable:nocolor > .live-table--cursor { text-style: bold reverse; }
     """
 
-    def __init__(self, pane: str, columns: Sequence[Column], *, id: str | None = None) -> None:
+    def __init__(
+        self, pane: str, columns: Sequence[Column], *, follows: bool = False, id: str | None = None
+    ) -> None:
+        """A table that `follows` begins at its last row, and stays there until the cursor leaves it."""
         super().__init__(id=id)
         self.pane = pane
         self.columns = tuple(columns)
-        self._rows: tuple[TableRow, ...] = ()
+        self._rows: Sequence[TableRow] = ()
         self._sort = Sort(self.columns[0].key)
         self._cursor = 0
+        self._follows = follows
+        self._pin: _Pin | None = _Pin.END if follows else _Pin.TOP
         self._note = ""
-        self._widths: tuple[int, ...] = tuple(len(column.title) for column in self.columns)
+        self._layout = Layout((), (), 2)
 
     @property
-    def rows(self) -> tuple[TableRow, ...]:
+    def rows(self) -> Sequence[TableRow]:
         return self._rows
 
     @property
@@ -99,42 +140,52 @@ class LiveTable(ScrollView, can_focus=True):
         """The key of the cursor's row; None in an empty table."""
         return self._rows[self._cursor].key if self._rows else None
 
+    @property
+    def chosen_row(self) -> TableRow | None:
+        """The cursor's row."""
+        return self._rows[self._cursor] if self._rows else None
+
     def show_rows(self, rows: Sequence[TableRow], sort: Sort, note: str = "") -> None:
         """Replace all rows, which come in their order; `note` stands in place of rows when there are none."""
         before = self.chosen
-        self._rows, self._sort, self._note = tuple(rows), sort, note
-        keys = {row.key: index for index, row in enumerate(self._rows)}
-        self._cursor = keys.get(before, min(self._cursor, max(len(self._rows) - 1, 0)))
+        was_visible = self._is_visible(self._cursor)
+        self._rows, self._sort, self._note = rows, sort, note
+        if self._pin is not None or before is None:
+            self._cursor = max(len(rows) - 1, 0) if self._pin is _Pin.END else 0
+        else:
+            self._cursor = _place(rows, before, self._cursor)
         self._measure()
+        if self._pin is not _Pin.TOP and was_visible and not self._is_visible(self._cursor):
+            self._uncover()
         self.refresh()
+        if self.chosen != before:
+            self.post_message(CursorMoved(self.pane, self.chosen))
 
     def on_resize(self) -> None:
+        was_last = self._pin is _Pin.END
         self._measure()
+        if was_last or self.has_focus:
+            self._uncover()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        # Other rows than those that were measured are seen now.
+        if round(old_value) != round(new_value):
+            self._lay_out()
+            self.refresh()
 
     def _measure(self) -> None:
-        self._widths = self._fitted(self.scrollable_content_region.width or self.size.width)
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._lay_out()
 
-    def _fitted(self, width: int) -> tuple[int, ...]:
+    def _lay_out(self) -> None:
         # Only what can be seen decides: thousands of rows are not measured twice a second.
         top = max(int(self.scroll_offset.y), 0)
         visible = self._rows[top : top + max(self.size.height, 1) + 1]
-        widths = [
-            max([len(column.title) + 2, column.least, *(len(row.cells[index]) for row in visible)])
-            for index, column in enumerate(self.columns)
+        content = [
+            max((len(row.cells[index]) for row in visible), default=0) for index in range(len(self.columns))
         ]
-        excess = sum(widths) + 2 * (len(widths) - 1) - width
-        for index, column in enumerate(self.columns):
-            if not column.stretch:
-                continue
-            if excess < 0:
-                widths[index] -= excess
-                excess = 0
-            elif excess > 0:
-                given = min(excess, widths[index] - column.least)
-                widths[index] -= max(given, 0)
-                excess -= max(given, 0)
-        return tuple(widths)
+        self._layout = layout(self.columns, content, self.scrollable_content_region.width or self.size.width)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -142,24 +193,41 @@ class LiveTable(ScrollView, can_focus=True):
             return self._strip(self._headings(), "live-table--heading", width)
         index = y - 1 + int(self.scroll_offset.y)
         if not self._rows:
-            return self._strip(self._note if y == 2 else "", "live-table--quiet", width)
+            note = wrap(self._note, max(width - 2, 1))
+            return self._strip(
+                f" {note[y - 2]}" if 0 <= y - 2 < len(note) else "", "live-table--quiet", width
+            )
         if index >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         row = self._rows[index]
-        text = "  ".join(
-            _fit(cell, space, right=column.right)
-            for cell, space, column in zip(row.cells, self._widths, self.columns, strict=True)
-        )
+        text = self._line(row.cells)
         if index == self._cursor and self.has_focus:
             return self._strip(text, "live-table--cursor", width)
         return self._strip(text, f"live-table--{row.mark}" if row.mark else "", width)
 
+    def _line(self, cells: Sequence[str]) -> str:
+        shown = zip(self._layout.columns, self._layout.widths, strict=True)
+        return (" " * self._layout.gap).join(
+            fit(cells[index], width, right=self.columns[index].right, loses=self.columns[index].loses)
+            for index, width in shown
+        )
+
     def _headings(self) -> str:
-        cells = []
-        for column, space in zip(self.columns, self._widths, strict=True):
-            mark = ("▼" if self._sort.descending else "▲") if column.key == self._sort.column else ""
-            cells.append(_fit(f"{column.title}{mark}", space, right=column.right))
-        return "  ".join(cells)
+        mark = "▼" if self._sort.descending else "▲"
+        titles = (
+            (self.columns[index], width)
+            for index, width in zip(self._layout.columns, self._layout.widths, strict=True)
+        )
+        return (" " * self._layout.gap).join(
+            fit(
+                f"{column.title}{mark}"
+                if column.sortable and column.key == self._sort.column
+                else column.title,
+                width,
+                right=column.right,
+            )
+            for column, width in titles
+        )
 
     def _strip(self, text: str, component: str, width: int) -> Strip:
         style = self.get_component_rich_style(component) if component else self.rich_style
@@ -179,20 +247,33 @@ class LiveTable(ScrollView, can_focus=True):
 
     def action_edge(self, direction: int) -> None:
         self._move_to(len(self._rows) if direction > 0 else 0)
+        if direction < 0 and not self._follows:
+            self._pin = _Pin.TOP
 
     def _move_to(self, index: int) -> None:
-        self._cursor = min(max(index, 0), max(len(self._rows) - 1, 0))
+        last = max(len(self._rows) - 1, 0)
+        self._cursor = min(max(index, 0), last)
+        self._pin = _Pin.END if self._follows and self._cursor == last else None
+        self._uncover()
+        self.refresh()
+        self.post_message(CursorMoved(self.pane, self.chosen))
+
+    def _uncover(self) -> None:
         # The heading covers the first line, so the row must be below it.
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True)
-        self.refresh()
+
+    def _is_visible(self, index: int) -> bool:
+        return 0 <= index - int(self.scroll_offset.y) < max(self.size.height - 1, 1)
 
     def action_choose(self) -> None:
         if self._rows:
             self.post_message(RowChosen(self.pane, self.chosen))
 
     def sort_by_next(self) -> None:
-        """Sort by the next column that can be sorted by."""
-        columns = [column for column in self.columns if column.sortable]
+        """Sort by the next column that is shown and can be sorted by."""
+        columns = [self.columns[index] for index in self._layout.columns if self.columns[index].sortable]
+        if not columns:
+            return
         keys = [column.key for column in columns]
         place = keys.index(self._sort.column) if self._sort.column in keys else -1
         column = columns[(place + 1) % len(columns)]
@@ -200,12 +281,14 @@ class LiveTable(ScrollView, can_focus=True):
 
     def reverse(self) -> None:
         """Turn the order round."""
-        self.post_message(SortChosen(self.pane, Sort(self._sort.column, not self._sort.descending)))
+        if any(column.sortable for column in self.columns):
+            self.post_message(SortChosen(self.pane, Sort(self._sort.column, not self._sort.descending)))
 
     def on_click(self, event: events.Click) -> None:
         if event.y == 0:
-            column = self._column_at(event.x)
-            if column is not None and column.sortable:
+            index = self._layout.at(event.x)
+            if index is not None and self.columns[index].sortable:
+                column = self.columns[index]
                 again = column.key == self._sort.column
                 descending = not self._sort.descending if again else column.right
                 self.post_message(SortChosen(self.pane, Sort(column.key, descending)))
@@ -218,16 +301,8 @@ class LiveTable(ScrollView, can_focus=True):
         if again:
             self.action_choose()
 
-    def _column_at(self, x: int) -> Column | None:
-        left = 0
-        for column, space in zip(self.columns, self._widths, strict=True):
-            if left <= x < left + space:
-                return column
-            left += space + 2
-        return None
 
-
-def _fit(text: str, width: int, *, right: bool) -> str:
-    if len(text) > width:
-        return text[: max(width - 1, 0)] + "…" if width > 0 else ""
-    return text.rjust(width) if right else text.ljust(width)
+def _place(rows: Sequence[TableRow], key: object, before: int) -> int:
+    """Where the row with this key is; where there is none any more, as near as can be to `before`."""
+    keys = rows.keys() if isinstance(rows, LazyRows) else (row.key for row in rows)
+    return next((index for index, each in enumerate(keys) if each == key), min(before, max(len(rows) - 1, 0)))

@@ -42,3 +42,29 @@ def bar(share: float | None, width: int) -> str:
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
+
+
+RUNNING, WAITING, BLOCKED = "█", "·", "x"
+"""Signs of `activity_bar`: far apart in shape, so that no colour is needed."""
+
+
+def activity_bar(running: float | None, waiting: float | None, blocked: float | None, width: int) -> str:
+    """Shares of a second, 0 to 1, as parts of a bar; blank for the rest, and where none is known.
+
+    What occurs at all has at least one character.
+    """
+    shares = [share or 0.0 for share in (running, waiting, blocked)]
+    parts = [max(round(share * width), 1) if share > 0 else 0 for share in shares]
+    while sum(parts) > width:
+        parts[parts.index(max(parts))] -= 1
+    return "".join(sign * part for sign, part in zip((RUNNING, WAITING, BLOCKED), parts, strict=True)).ljust(
+        width
+    )
+
+
+def level(fill: int | None, size: int | None, width: int) -> str:
+    """How full a queue is: `████▌     `; blank where that is not known; never blank when it is not empty."""
+    if fill is None or not size:
+        return " " * width
+    drawn = bar(fill / size, width)
+    return "▏".ljust(width) if fill and not drawn.strip() else drawn

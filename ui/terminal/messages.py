@@ -47,6 +47,15 @@ class RowChosen(Message):
         self.key = key
 
 
+class CursorMoved(Message):
+    """A table's cursor is on another row; None where there is none any more."""
+
+    def __init__(self, pane: str, key: object | None) -> None:
+        super().__init__()
+        self.pane = pane
+        self.key = key
+
+
 class SortChosen(Message):
     """A table's order was chosen, by key or by a click on a heading."""
 

@@ -9,6 +9,17 @@ from uringtrace.ui.terminal.pane import PaneWidget
 
 def all_panes() -> Mapping[str, type[PaneWidget]]:
     """Name → the widget of the pane."""
+    from uringtrace.ui.terminal.panes.connections import ConnectionsPane
+    from uringtrace.ui.terminal.panes.findings import FindingsPane
     from uringtrace.ui.terminal.panes.operations import OperationsPane
+    from uringtrace.ui.terminal.panes.rings import RingsPane
+    from uringtrace.ui.terminal.panes.threads import ThreadsPane
 
-    return {OperationsPane.pane: OperationsPane}
+    panes: tuple[type[PaneWidget], ...] = (
+        OperationsPane,
+        ConnectionsPane,
+        RingsPane,
+        ThreadsPane,
+        FindingsPane,
+    )
+    return {pane.pane: pane for pane in panes}

@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 
 from textual.app import ComposeResult
 
-from uringtrace.tracer.live.picture import OperationNow, Picture
-from uringtrace.ui.terminal.live_table import ALARM, Column, LiveTable, TableRow
+from uringtrace.tracer.live.picture import HISTORY_SECONDS, OperationNow, Picture
+from uringtrace.ui.terminal.live_table import ALARM, Column, LiveTable, Loses, TableRow
 from uringtrace.ui.terminal.marks import path_bar, sparkline
 from uringtrace.ui.terminal.pane import PaneWidget
 from uringtrace.ui.terminal.state import Sort, ViewState
 from uringtrace.ui.text import numbers
 
 _PATH_WIDTH = 8
-_HISTORY_WIDTH = 20
 
 COLUMNS = (
     Column("name", "OPERATION", right=False, least=8),
@@ -27,7 +26,7 @@ COLUMNS = (
     Column("max", "MAX", least=6),
     Column("path", "PATH", right=False, least=_PATH_WIDTH, sortable=False),
     Column("in_flight", "OPEN", least=4),
-    Column("history", "LAST MINUTE", right=False, least=0, stretch=True, sortable=False),
+    Column("history", "LAST MINUTE", right=False, least=0, stretch=True, sortable=False, loses=Loses.OLDEST),
 )
 _KEYS: Mapping[str, Callable[[OperationNow], float | str | None]] = {
     "name": lambda operation: operation.summary.name,
@@ -83,7 +82,7 @@ def _row(operation: OperationNow) -> TableRow:
             numbers.duration(latency.max_ns if latency else None),
             path_bar(summary.inline, summary.poll, summary.io_wq, _PATH_WIDTH),
             numbers.count(operation.in_flight),
-            sparkline(operation.history, _HISTORY_WIDTH),
+            sparkline(operation.history, HISTORY_SECONDS),
         ),
         ALARM if operation.errors_now else "",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.probes.engine import Engine, compile_engine, constants, has_compiler
+from tests.probes.fake_threads import Threads
 from uringtrace.probes.program import Filter, Mode
 
 Build = Callable[[Mode, Filter], Engine]
@@ -44,3 +45,9 @@ def streaming(build: Build) -> Engine:
 @pytest.fixture(scope="session")
 def arguments(build: Build) -> Engine:
     return build(Mode.STREAM_ARGUMENTS, Filter.EVERYTHING)
+
+
+@pytest.fixture
+def threads(arguments: Engine) -> Threads:
+    """A process of a fake kernel, whose calls the probes see with their arguments."""
+    return Threads(arguments)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uringtrace.probes import cache
@@ -135,6 +135,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_other_document_is_no_error(tmp_path_factory: pytest.TempPathFactory, document: object) -> None:
     loaded = corrupt(tmp_path_factory.getbasetemp() / "documents", json.dumps(document))

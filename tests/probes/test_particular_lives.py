@@ -51,7 +51,7 @@ def test_completions_that_become_visible_together_share_their_time(kernel: FakeK
 
 
 def test_what_a_worker_completes_ran_in_it_although_it_was_never_queued(kernel: FakeKernel) -> None:
-    """A worker goes on with what is linked to its request; the SQ thread is marked like a worker but is none."""
+    """It goes on with what is linked to its request; the SQ thread is marked like a worker but is none."""
     engine = kernel.engine
     task = engine.base + 0x60000
     paths = []

@@ -26,7 +26,6 @@ from uringtrace.tracer.record import (
     Batch,
     Kind,
     Path,
-    latency_ns,
 )
 
 SUBBUCKET_BITS = 4
@@ -97,6 +96,10 @@ def multishot(batch: Batch, traits: OperationTraits) -> NDArray[np.bool_]:
     return mask
 
 
+_FRACTION_BITS = 52
+_EXPONENT_BIAS = 1023
+
+
 def empty_counters() -> Counters:
     """All zero, shape (OPCODES,)."""
     return np.zeros(OPCODES, COUNTERS)
@@ -105,14 +108,14 @@ def empty_counters() -> Counters:
 def bucket(latency: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Histogram bucket of each latency in nanoseconds; same shape, 0 to BUCKETS - 1.
 
-    The same integers as the C formula: frexp is exact here, because every value is
-    below 2**44 when it becomes a float.
+    The same integers as the C formula: every value is below 2**44 when it becomes a float,
+    which is exact (IEEE 754 binary64).
     """
-    value = np.minimum(latency, np.uint64(2**44 - 1)).astype(np.int64)
-    exponent = np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
-    shift = np.maximum(exponent - SUBBUCKET_BITS, 0)
-    log_linear = (shift + 1) * SUBBUCKETS + ((value >> shift) & (SUBBUCKETS - 1))
-    return np.where(value < SUBBUCKETS, value, log_linear)
+    value = np.minimum(latency, np.uint64(2**44 - 1))
+    # Exponent and the first SUBBUCKET_BITS of the fraction stand together at the top of a double.
+    top = value.astype(np.float64).view(np.int64) >> (_FRACTION_BITS - SUBBUCKET_BITS)
+    log_linear = top - ((_EXPONENT_BIAS + SUBBUCKET_BITS - 1) << SUBBUCKET_BITS)
+    return np.where(value < SUBBUCKETS, value.astype(np.int64), log_linear)
 
 
 def bucket_edges() -> NDArray[np.int64]:
@@ -166,20 +169,23 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
     - `submitted` is what has ended, plus SILENT and UNFINISHED rows: equal to the
       kernel's own count once the source has ended and reported what was in flight.
     """
-    opcode = batch["opcode"].astype(np.intp)
+    if not len(batch):
+        return
+    present, code = _codes(batch["opcode"])
     kind = batch["kind"].copy()
     completed = kind == Kind.COMPLETION
     flags = batch["cqe_flags"].copy()
     notification = completed & (flags & CQE_F_NOTIF != 0)
     completion = completed & ~notification
-    more = flags & CQE_F_MORE != 0
-    result = batch["result"]
-    ended = completed & ~more
+    ended = completed & (flags & CQE_F_MORE == 0)
+    result = batch["result"].copy()
     silent = kind == Kind.SILENT
-    timed = completion & ~multishot(batch, traits) & (batch["submitted_ns"] != 0)
-    asked = opcode < FIRST_CALL
-    io_wq = batch["path"] & Path.IO_WQ != 0
-    poll = (batch["path"] & Path.POLL != 0) & ~io_wq
+    submitted_ns = batch["submitted_ns"].copy()
+    timed = completion & (submitted_ns != 0) & ~multishot(batch, traits)
+    asked = (present < FIRST_CALL)[code]
+    path = batch["path"].copy()
+    io_wq = path & Path.IO_WQ != 0
+    poll = (path & Path.POLL != 0) & ~io_wq
 
     counted = {
         "completions": completion,
@@ -195,16 +201,40 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
         "submitted": ended | silent | (kind == Kind.UNFINISHED),
     }
     for name, mask in counted.items():
-        counters[name] += np.bincount(opcode[mask], minlength=OPCODES).astype(np.uint64)
+        counters[name][present] += _counts(code, mask, len(present))
 
-    moved = completion & (result > 0) & traits.moves_bytes[opcode]
-    np.add.at(counters["bytes"], opcode[moved], result[moved].astype(np.uint64))
+    moved = completion & (result > 0) & traits.moves_bytes[present][code]
+    if moved.any():
+        np.add.at(counters["bytes"], present[code[moved]], result[moved].astype(np.uint64))
 
-    latency = latency_ns(batch)[timed]
-    timed_opcode = opcode[timed]
-    np.add.at(counters["sum_ns"], timed_opcode, latency)
-    np.maximum.at(counters["max_ns"], timed_opcode, latency)
-    np.add.at(counters["histogram"], (timed_opcode, bucket(latency)), np.uint64(1))
+    latency = (batch["completed_ns"] - submitted_ns)[timed]
+    timed_code = code[timed]
+    sums = np.zeros(len(present), np.uint64)
+    longest = np.zeros(len(present), np.uint64)
+    np.add.at(sums, timed_code, latency)
+    np.maximum.at(longest, timed_code, latency)
+    counters["sum_ns"][present] += sums
+    counters["max_ns"][present] = np.maximum(counters["max_ns"][present], longest)
+    cells = np.bincount(timed_code * BUCKETS + bucket(latency), minlength=len(present) * BUCKETS)
+    counters["histogram"][present] += cells.reshape(len(present), BUCKETS).astype(np.uint64)
+
+
+def _codes(opcode: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The opcodes that are there, ascending, and for each row its place among them, shape (n,)."""
+    opcode = opcode.astype(np.intp)
+    present = np.flatnonzero(np.bincount(opcode, minlength=OPCODES))
+    place = np.zeros(OPCODES, np.intp)
+    place[present] = np.arange(len(present))
+    return present, place[opcode]
+
+
+def _counts(code: NDArray[np.intp], mask: NDArray[np.bool_], codes: int) -> NDArray[np.uint64]:
+    """How often each code is where `mask` holds, shape (codes,)."""
+    if codes == 1:
+        return np.full(1, np.count_nonzero(mask), np.uint64)
+    if not mask.any():
+        return np.zeros(codes, np.uint64)
+    return np.bincount(code[mask], minlength=codes).astype(np.uint64)
 
 
 def difference(now: Counters, before: Counters) -> Counters:

@@ -34,6 +34,8 @@ PIECE_SLOTS = 32_768
 IDLE_SECONDS = 0.03
 """Pause after a drain that brought little, beside the capture's own."""
 _LITTLE = 2_048
+_KEPT_WHEN_BEHIND = 4
+"""Of so many pieces the rows of one are kept while the buffer fills faster than it is read."""
 _PERIOD_NS = 1_000_000_000 // PICTURES_PER_SECOND
 _LOOK_NS = 900_000_000
 """Least time between two looks at /proc: shares are of about a second."""
@@ -71,6 +73,7 @@ class CaptureFeed:
         self._pause = pause
         self._stopped = False
         self._all_read = True
+        self._pieces = 0
         self._at_ns = capture.context.started_ns
         """Everything that completed until then has been counted."""
         self.recorder = CaptureRecorder(capture, recordings)
@@ -124,7 +127,10 @@ class CaptureFeed:
             gathered.clear()
             for piece in pieces(whole):
                 records = decode_records(piece)
-                self._model.add(records, self._capture)
+                # Keeping rows costs as much again as counting them: when behind, most are only counted.
+                self._pieces += 1
+                keep = self._all_read or self._pieces % _KEPT_WHEN_BEHIND == 0
+                self._model.add(records, self._capture, keep=keep)
                 if len(records.operations) and not self._all_read:
                     newest_ns = int(records.operations["completed_ns"][-1])
                     self._at_ns = max(self._at_ns, min(newest_ns, self._capture.ended_ns))

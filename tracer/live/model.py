@@ -84,13 +84,19 @@ class LiveModel:
         self._listed: Rationed[tuple[Ring, ...]] = Rationed(share / 5 if live else 1.0, clock)
         self._activities: Rationed[tuple[ThreadActivity, ...]] = Rationed(share, clock)
 
-    def add(self, records: Records, facts: FilesAndFacts) -> None:
-        """Take one drain. Raises nothing for what a damaged recording may hold."""
+    def add(self, records: Records, facts: FilesAndFacts, *, keep: bool = True) -> None:
+        """Take one drain. All of it counts; without `keep` its rows are not among the recent ones.
+
+        Raises nothing for what a damaged recording may hold.
+        """
         if len(records.operations):
             self._seconds.add(records.operations)
             self._threads.add(records, facts.files)
-            self._recent.add(records)
-        if len(records.operations) or len(records.socket_events):
+            if keep:
+                self._recent.add(records)
+            else:
+                self._recent.leave_out(len(records.operations))
+        if _may_move_connections(records):
             self._connections.add(records, facts)
 
     def picture(
@@ -201,7 +207,7 @@ class LiveModel:
         seen = observed.rings.get((ring.tgid, ring.ring), _NO_RING)
         return RingNow(
             summary=ring,
-            rate_now=_per_second(self._rings.last(ring.ring)) if ring.ring else None,
+            rate_now=seen.rate if self._live else _per_second(self._rings.last(ring.ring)),
             batching_now=seen.batching,
             sq_fill=seen.sq_fill,
             cq_fill=seen.cq_fill,
@@ -228,3 +234,14 @@ class LiveModel:
 
 def _per_second(count: int | None) -> float | None:
     return None if count is None else float(count)
+
+
+def _may_move_connections(records: Records) -> bool:
+    """Not so of operations that have to do with no file and no descriptor, as a benchmark's at full speed."""
+    operations = records.operations
+    if records.memory.size or records.socket_events.size:
+        return True
+    return any((operations[name] > bound).any() for name, bound in _OF_NOTHING)
+
+
+_OF_NOTHING = (("opcode", FIRST_CALL - 1), ("file", 0), ("second_file", 0), ("result_file", 0), ("fd", -1))

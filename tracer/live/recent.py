@@ -33,7 +33,7 @@ class Recent:
     capacity: int
     """Rows that are kept at most."""
     dropped: int
-    """Rows that were kept and had to go."""
+    """Rows that had to go, or that were never kept because too many came at once."""
 
     @property
     def rows(self) -> int:
@@ -87,6 +87,10 @@ class RecentOperations:
             gone = len(self._parts.popleft().operations)
             self._rows -= gone
             self._dropped += gone
+
+    def leave_out(self, rows: int) -> None:
+        """So many rows came that are not kept: what is kept has a gap there."""
+        self._dropped += rows
 
     def _keep(self, part: Records) -> None:
         rows = len(part.operations)

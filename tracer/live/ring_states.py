@@ -35,6 +35,8 @@ class RingState:
     """Share of a processor since the look before."""
     batching: float | None = None
     """SQEs that the kernel took at once, on average since the look before."""
+    rate: float | None = None
+    """Completions per second since the look before."""
 
 
 class RingWatch:
@@ -42,7 +44,7 @@ class RingWatch:
 
     def __init__(self, proc: Path = PROC) -> None:
         self._proc = proc
-        self._before: tuple[int, Mapping[int, int], Mapping[int, tuple[int, int]]] | None = None
+        self._before: tuple[int, Mapping[int, int], Mapping[int, tuple[int, int, int]]] | None = None
 
     def states(self, rings: Iterable[Ring], now_ns: int) -> dict[tuple[int, int], RingState]:
         """By process and number. Call it about once a second."""
@@ -51,21 +53,22 @@ class RingWatch:
         for ring in rings:
             if ring.sq_thread and (ns := on_processor_ns(ring.tgid, ring.sq_thread, self._proc)) is not None:
                 ran[ring.sq_thread] = ns
-        taken = {ring.ring: (ring.submitted, ring.batches) for ring in rings if ring.ring}
+        taken = {ring.ring: (ring.submitted, ring.batches, ring.completions) for ring in rings if ring.ring}
         then, ran_before, taken_before = self._before or (now_ns, {}, {})
         self._before = now_ns, ran, taken
         passed = now_ns - then
         found = {}
         for ring in rings:
-            busy = batching = None
+            busy = batching = rate = None
             thread = ring.sq_thread
             if thread and passed > 0 and thread in ran and thread in ran_before:
                 busy = min(1.0, max(0.0, (ran[thread] - ran_before[thread]) / passed))
             if ring.ring in taken_before:
-                submitted, batches = taken_before[ring.ring]
+                submitted, batches, completions = taken_before[ring.ring]
                 more = ring.batches - batches
+                rate = (ring.completions - completions) * 1e9 / passed if passed > 0 else None
                 batching = (ring.submitted - submitted) / more if more > 0 else None
-            found[ring.tgid, ring.ring] = RingState(*self._fill(ring), busy, batching)
+            found[ring.tgid, ring.ring] = RingState(*self._fill(ring), busy, batching, rate)
         return found
 
     def _fill(self, ring: Ring) -> tuple[int | None, int | None]:

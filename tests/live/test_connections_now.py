@@ -1,0 +1,109 @@
+"""Connections that are followed while they change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.fakes import OPCODES, STARTED_NS, FakeSource, call, context, rows
+from tests.live.clock import Clock
+from uringtrace.tracer.connections import ConnectionTracker
+from uringtrace.tracer.live.connections_now import ConnectionsNow
+from uringtrace.tracer.record import Batch
+from uringtrace.tracer.records import SOCKET_EVENT, Records, SocketEventKind, only_operations
+from uringtrace.tracer.source import File, Socket
+
+SECOND = 1_000_000_000
+CONTEXT = context(probes=("sys_enter", "sys_exit"))
+LATER = STARTED_NS + 60 * SECOND
+
+
+def files(count: int) -> dict[int, File]:
+    def one(number: int) -> File:
+        peer = f"127.0.0.1:{4000 + number}"
+        return File(
+            number, f"TCP 127.0.0.1:80->{peer}", 8, 100 + number, Socket("inet", "tcp", "127.0.0.1:80", peer)
+        )
+
+    return {number: one(number) for number in range(1, count + 1)}
+
+
+def reads(numbers: range, *, after_ns: int = 1_000_000) -> Batch:
+    """One byte on each of these connections."""
+    batch = np.repeat(call("read", 0, 0, 1, result=1), len(numbers))
+    batch["file"] = batch["fd"] = list(numbers)
+    batch["submitted_ns"] = STARTED_NS + after_ns
+    batch["completed_ns"] = STARTED_NS + after_ns + np.arange(len(numbers))
+    return batch
+
+
+def test_the_same_as_the_tracker_says() -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(20))
+    now = ConnectionsNow(CONTEXT, Clock())
+    tracker = ConnectionTracker(CONTEXT)
+    for step in range(5):
+        records = only_operations(reads(range(1 + step, 10 + step), after_ns=(step + 1) * 1_000_000))
+        now.add(records, facts)
+        tracker.add(records, facts.files)
+        now.take((), LATER)
+    assert now.take((), LATER) == tracker.connections()
+    assert len(now.take((), LATER)) == 13
+
+
+def test_what_did_not_change_is_not_built_again() -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(3))
+    now = ConnectionsNow(CONTEXT, Clock())
+    now.add(only_operations(reads(range(1, 4))), facts)
+    before = now.take((), LATER)
+    now.add(only_operations(reads(range(2, 3), after_ns=5_000_000)), facts)
+    after = now.take((), LATER)
+    assert [one is other for one, other in zip(before, after, strict=True)] == [True, False, True]
+    assert after[1].bytes_in == 2
+
+
+def test_the_last_moments_are_held_back_until_their_order_is_certain() -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(1))
+    now = ConnectionsNow(CONTEXT, Clock())
+    now.add(only_operations(reads(range(1, 2))), facts)
+    assert now.take((), STARTED_NS + 2_000_000) == ()
+    [connection] = now.take((), STARTED_NS + SECOND)
+    assert connection.bytes_in == 1
+
+
+def test_when_there_is_no_time_they_are_built_in_turn() -> None:
+    """Each picture builds 64 at least, and after some pictures all are as they are."""
+    facts = FakeSource([], context=CONTEXT, files=files(200))
+    now = ConnectionsNow(CONTEXT, Clock(look_ns=SECOND))
+    now.add(only_operations(reads(range(1, 201))), facts)
+    sizes = [len(now.take((), LATER)) for _ in range(4)]
+    assert sizes == [64, 128, 192, 200]
+    now.add(only_operations(reads(range(1, 201), after_ns=9_000_000)), facts)
+    stale = [sum(each.bytes_in == 1 for each in now.take((), LATER)) for _ in range(4)]
+    assert stale == [136, 72, 8, 0]
+
+
+def test_an_ended_connection_stays_and_leaves_the_work() -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(2))
+    now = ConnectionsNow(CONTEXT, Clock())
+    now.add(only_operations(reads(range(1, 3))), facts)
+    closed = np.zeros(1, SOCKET_EVENT)
+    closed["ns"], closed["file"], closed["kind"] = STARTED_NS + 2_000_000, 1, SocketEventKind.STATE
+    closed["before"], closed["after"] = 1, 7
+    now.add(Records(rows(), rows_of_no_memory(), closed), facts)
+    for second in (1, 20, 40):
+        shown = now.take((), STARTED_NS + second * SECOND)
+        assert [each.number for each in shown] == [1, 2]
+    assert [each.is_open for each in shown] == [False, True]
+
+
+def rows_of_no_memory() -> np.ndarray:  # type: ignore[type-arg]  # an empty array of records.MEMORY
+    return only_operations(rows()).memory
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_at_the_end_nothing_is_held_back_or_left_for_later(ended: bool) -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(100))
+    now = ConnectionsNow(CONTEXT, Clock(look_ns=SECOND))
+    now.add(only_operations(reads(range(1, 101))), facts)
+    assert len(now.take((), STARTED_NS, ended=ended)) == (100 if ended else 0)
+    assert OPCODES["read"]

@@ -35,5 +35,26 @@ def help_text() -> str:
         lines += [
             f"  {shown_key(action.keys):<10}{action.help}" for action in ACTIONS if action.group == group
         ]
-    lines += ["", "Tables", "  ↑ ↓ j k   Move; Home, End, Page Up, Page Down", "  Enter     Open the row"]
+    for group, keys in OF_PANES.items():
+        lines += ["", group, *(f"  {key:<10}{does}" for key, does in keys.items())]
     return "\n".join(lines)
+
+
+OF_PANES = {
+    "Tables": {"↑ ↓ j k": "Move; Home, End, Page Up, Page Down", "Enter": "Open the row"},
+    "Timeline, where it shows": {
+        "← →": "Go back and ahead in time; with Shift by a page",
+        "↑ ↓ j k": "Choose the lane",
+        "< >": "Move the cursor; also Ctrl with ← →",
+        "n p": "Next and previous operation of the lane",
+        "Home End": "The oldest in memory; the newest, and follow",
+        "Enter": "Open the operation under the cursor",
+        "Mouse": "Click: cursor; drag: move; wheel: zoom",
+    },
+    "Log": {
+        "↑ ↓ j k": "Scroll; up freezes it",
+        "← →": "Long lines sideways; Shift-← back to their beginning",
+        "Home End": "The oldest in memory; the newest, and follow",
+    },
+}
+"""Keys that belong to what has the focus, by what that is."""

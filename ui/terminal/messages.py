@@ -73,6 +73,14 @@ class TimelineMoved(Message):
         self.timeline = timeline
 
 
+class FollowChosen(Message):
+    """The log was scrolled away from its newest line, or back to it."""
+
+    def __init__(self, *, follow: bool) -> None:
+        super().__init__()
+        self.follow = follow
+
+
 class FilterEntered(Message):
     """Enter in the filter line; empty text shows everything."""
 

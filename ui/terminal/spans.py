@@ -197,14 +197,18 @@ def remembered_since(recent: Recent, started_ns: int) -> int:
 
 
 def with_open(spans: Spans, calls: Sequence[OpenCall], at_ns: int) -> Spans:
-    """With calls that go on until `at_ns`."""
+    """With calls that go on until `at_ns`.
+
+    A thread is in one call at a time: each begins no earlier than the last of its lane ended.
+    """
     if not calls:
         return spans
+    ended_ns = _last_calls(spans)
     numbers = {key: number for number, key in enumerate(spans.keys.tolist())}
     lane = [numbers.setdefault(call.key, len(numbers)) for call in calls]
     count = len(calls)
     added = {
-        "began": [min(call.began_ns, at_ns) for call in calls],
+        "began": [min(max(call.began_ns, ended_ns.get(call.key, 0)), at_ns) for call in calls],
         "ended": [at_ns] * count,
         "lane": lane,
         "part": [NO_PART] * count,
@@ -217,3 +221,11 @@ def with_open(spans: Spans, calls: Sequence[OpenCall], at_ns: int) -> Spans:
         before = getattr(spans, name)
         columns[name] = np.concatenate([before, np.array(added.get(name, [0] * count), before.dtype)])
     return Spans(**columns, keys=np.array(list(numbers), np.int64))
+
+
+def _last_calls(spans: Spans) -> dict[int, int]:
+    """For each lane when its last system call ended."""
+    ended = np.zeros(len(spans.keys), np.int64)
+    calls = spans.opcode >= FIRST_CALL
+    np.maximum.at(ended, spans.lane[calls], spans.ended[calls])
+    return dict(zip(spans.keys.tolist(), ended.tolist(), strict=True))

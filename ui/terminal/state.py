@@ -36,11 +36,15 @@ class Timeline:
     """Index of the lane that the cursor is in."""
 
     def zoomed(self, factor: float, now_ns: int) -> Timeline:
-        """Show `factor` times as much time; what is under the cursor stays there."""
+        """Show `factor` times as much time; what is under the cursor stays there.
+
+        Only with the cursor at the right edge does a timeline that follows go on to do so.
+        """
         span = min(max(round(self.span_ns * factor), SHORTEST_SPAN_NS), LONGEST_SPAN_NS)
-        if self.end_ns is None:
+        if self.end_ns is None and self.cursor >= 1:
             return replace(self, span_ns=span)
-        fixed = self.end_ns - (1 - self.cursor) * self.span_ns
+        _, end = self.edges(now_ns)
+        fixed = end - (1 - self.cursor) * self.span_ns
         return replace(self, span_ns=span, end_ns=min(round(fixed + (1 - self.cursor) * span), now_ns))
 
     def panned(self, share: float, now_ns: int) -> Timeline:

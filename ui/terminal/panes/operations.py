@@ -1,15 +1,24 @@
-"""Operations: one row for each, of both interfaces."""
+"""Operations: one row for each, of both interfaces.
+
+Rates and totals are of all operations of a kind, so a filter can only choose kinds: a row is
+shown where the filter's words for operations and interfaces admit it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Static
 
+from uringtrace.tracer.filter import Condition
+from uringtrace.tracer.filter.admission import admits, has_other_words
 from uringtrace.tracer.live.picture import HISTORY_SECONDS, OperationNow, Picture
 from uringtrace.ui.terminal.live_table import ALARM, Column, LiveTable, Loses, TableRow
 from uringtrace.ui.terminal.marks import path_bar, sparkline
 from uringtrace.ui.terminal.pane import PaneWidget
+from uringtrace.ui.terminal.panes.operation_detail import OperationScreen
 from uringtrace.ui.terminal.state import Sort, ViewState
 from uringtrace.ui.text import numbers
 
@@ -47,13 +56,54 @@ class OperationsPane(PaneWidget):
 
     pane = "operations"
 
+    DEFAULT_CSS = """
+    OperationsPane > Static { height: auto; max-height: 2; display: none; color: $text-muted; padding: 0 1; }
+    OperationsPane > Static.-told { display: block; }
+    """
+
     def compose(self) -> ComposeResult:
         yield LiveTable(self.pane, COLUMNS)
+        yield Static(markup=False)
 
     def show(self, picture: Picture, view: ViewState) -> None:
         sort = view.sorts.get(self.pane, DEFAULT_SORT)
-        rows = operation_rows(picture.operations, sort)
-        self.query_one(LiveTable).show_rows(rows, sort, "No operation was seen yet.")
+        admitted = admitted_operations(picture, view.condition)
+        note = "The filter hides all of them." if picture.operations else "No operation was seen yet."
+        self.query_one(LiveTable).show_rows(operation_rows(admitted, sort), sort, note)
+        words = filter_words(picture, view.condition, len(admitted))
+        told = self.query_one(Static)
+        told.set_class(bool(words), "-told")
+        told.update(words)
+
+    def detail(self, key: object) -> Screen[None] | None:
+        return OperationScreen(key) if isinstance(key, int) else None
+
+
+def admitted_operations(picture: Picture, condition: Condition | None) -> tuple[OperationNow, ...]:
+    """Those that the filter's words for operations and interfaces leave."""
+    if condition is None:
+        return picture.operations
+    names = picture.context.operation_names
+    return tuple(
+        operation
+        for operation in picture.operations
+        if admits(condition.expression, operation.summary.opcode, names)
+    )
+
+
+def filter_words(picture: Picture, condition: Condition | None, shown: int) -> str:
+    """What the filter does to this table; empty without one."""
+    if condition is None:
+        return ""
+    rest = (
+        " Its other words choose single operations: see the log."
+        if has_other_words(condition.expression)
+        else ""
+    )
+    return (
+        f"Filtered: {numbers.count(shown)} of {numbers.count(len(picture.operations))} rows, "
+        f"each with all its operations.{rest}"
+    )
 
 
 def operation_rows(operations: tuple[OperationNow, ...], sort: Sort) -> list[TableRow]:

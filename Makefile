@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: each installs what it needs
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
-.PHONY: help demo test lint bench clean targets demo-packages test-packages test-vm
+.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 help:
 	@echo "make demo    a server without system calls, under load and traced"
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
-	@echo "make test-vm tests on other kernels, with kTLS, in virtual machines"
+	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make lint    lint and types alone"
 	@echo "make clean   remove .venv, build and caches"
@@ -24,11 +24,11 @@ test: test-packages $(VENV)/.developing targets lint
 	tools/pytest.sh
 
 # Each machine boots from a kernel package of Debian; a test without its kernel says so.
-test-vm: $(VENV)/.developing
+test-kernels: $(VENV)/.developing targets
 	@tools/system-packages.sh vm
-	-@tests/vm/fetch-kernel.sh 6.1 build/kernels/6.1
-	-@tests/vm/fetch-kernel.sh 6.12 build/kernels/6.12
-	$(RUN)/python -m pytest -p no:cacheprovider -m vm
+	-@$(RUN)/python -m tests.vm.fetch
+	$(RUN)/python -m pytest -p no:cacheprovider -m vm || failed=$$?; \
+	$(RUN)/python -m tests.vm.matrix && exit $${failed:-0}
 
 lint: $(VENV)/.developing
 	$(RUN)/ruff check

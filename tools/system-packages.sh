@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the distribution's packages that `make demo` (argument demo), `make test` (argument
-# test) or `make test-vm` (argument vm) needs, only those that are missing. Where that cannot be
+# test) or `make test-kernels` (argument vm) needs, only those that are missing. Where that cannot be
 # done (another distribution, no root), names them and goes on: what they are for is left out
 # then.
 # A package's daemon is neither started nor enabled: the tests run their own.
@@ -40,7 +40,7 @@ if [ "${1:-}" = test ]; then
     need redis-server test -x /usr/bin/redis-server
     need redis-tools command -v redis-benchmark
 fi
-if [ "${1:-}" = vm ]; then
+if [ "${1:-}" = test ] || [ "${1:-}" = vm ]; then
     need qemu-system-x86 command -v qemu-system-x86_64
     need busybox-static command -v busybox
     need cpio command -v cpio

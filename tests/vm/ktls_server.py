@@ -1,8 +1,8 @@
 """In a test VM: two kTLS connections, set up in the two ways there are, and requests on each.
 
 By setsockopt(2), and by an io_uring command where the kernel has it (Linux 6.7 and later). The
-clients are this process too. /exchange/server.json gets the connections and the keys, for a
-search that must find them nowhere else.
+clients are this process too. The file that is named, or /exchange/server.json, gets the
+connections and the keys, for a search that must find them nowhere else.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,8 @@ def main() -> None:
             continue
         peer = "{}:{}".format(*end.getpeername())
         connections.append({"peer": peer, "version": version, "cipher": cipher, "way": way})
-    Path("/exchange/server.json").write_text(json.dumps({"connections": connections, "keys": keys}))
+    place = Path(sys.argv[1] if len(sys.argv) > 1 else "/exchange/server.json")
+    place.write_text(json.dumps({"connections": connections, "keys": keys}))
     time.sleep(OPEN_SECONDS)
 
 

@@ -15,18 +15,27 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-KERNELS = REPOSITORY / "build/kernels"
-"""Where `make test-vm` unpacks kernels, a folder for each."""
+
+
+def kernels_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where kernels are unpacked, a folder for each: outside of the repository, so that a fresh
+    clone fetches none again."""
+    base = environment.get("XDG_CACHE_HOME")
+    if not base:
+        base = "/var/cache" if os.geteuid() == 0 else str(Path.home() / ".cache")
+    return Path(base) / "uringtrace/kernels"
+
 
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 """Needed to reach this machine's files; all others are loaded from there."""
+PROCESSORS = 2
 _TOOLS = ("qemu-system-x86_64", "busybox", "cpio", "modprobe", "depmod")
 
 
@@ -46,6 +55,11 @@ class Kernel:
     directory: Path
 
     @property
+    def name(self) -> str:
+        """As fetch-kernel.sh names it."""
+        return self.directory.name
+
+    @property
     def version(self) -> str:
         return self.modules.name
 
@@ -61,12 +75,14 @@ class Kernel:
 
     @property
     def image(self) -> Path:
-        return self.directory / f"boot/vmlinuz-{self.version}"
+        """Beside the modules in newer packages."""
+        places = (self.directory / f"boot/vmlinuz-{self.version}", self.modules / "vmlinuz")
+        return next(place for place in places if place.exists())
 
 
 def fetched_kernel(name: str) -> Kernel | None:
     """The kernel that was unpacked under this name, or None."""
-    directory = KERNELS / name
+    directory = kernels_folder() / name
     return Kernel(directory) if (directory / "complete").exists() else None
 
 
@@ -75,15 +91,21 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Boot, run `command` in the repository as root, power off; its output and status.
 
-    `exchange` is a folder that the machine sees as /exchange. Raises subprocess.TimeoutExpired
+    `exchange` is a folder that the machine sees as /exchange; compiled probes in its folder
+    `probes` (tests/vm/prepared.py) need not be compiled there. Raises subprocess.TimeoutExpired
     after `seconds`, and RuntimeError with the console's last lines when the machine ends
     without having run the command.
     """
     _script(
         exchange / "command",
         f"""#!/bin/bash
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
+unset PYTHONDONTWRITEBYTECODE
 ip link set lo up
+if [ -d /exchange/probes ]; then
+    install -d -m 700 /var/cache/uringtrace
+    install -m 600 /exchange/probes/*.json /var/cache/uringtrace
+fi
 cd {shlex.quote(str(REPOSITORY))} && {shlex.join(command)}
 """,
     )
@@ -91,7 +113,7 @@ cd {shlex.quote(str(REPOSITORY))} && {shlex.join(command)}
         initrd = Path(directory) / "initrd"
         initrd.write_bytes(_initrd(kernel))
         boot = ("-kernel", str(kernel.image), "-initrd", str(initrd), "-append", _ARGUMENTS)
-        machine = subprocess.run(
+        machine = subprocess.run(  # ends the machine when the time is over
             [*_QEMU, *boot, *_files("root", Path("/"), "readonly=on"), *_files("exchange", exchange)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -108,7 +130,7 @@ cd {shlex.quote(str(REPOSITORY))} && {shlex.join(command)}
 
 
 _QEMU = (
-    *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "4G"),
+    *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(PROCESSORS), "-m", "4G"),
     *("-nographic", "-no-reboot", "-nic", "none"),
 )
 _ARGUMENTS = "console=ttyS0 quiet panic=-1"
@@ -154,8 +176,9 @@ def _with_dependencies(kernel: Kernel) -> Iterator[Path]:
     for module in _MODULES:
         command = ["modprobe", *place, "--show-depends", module]
         environment = {**os.environ, "PATH": _PATH}
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-        for line in shown.splitlines():
+        # modprobe finds none where the driver is built in.
+        shown = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        for line in shown.stdout.splitlines():
             kind, file = line.split()[:2]
             if kind == "insmod" and file not in seen:
                 seen.add(file)

@@ -1,0 +1,33 @@
+#!/bin/bash
+# In a test VM: captures tests/vm/programs.py in each way there is. Output, notices and status
+# of every command go to /exchange, where the machine outside compares them (matrix.py).
+#
+#     observe.sh PYTHON all|slice SERVER…
+set -u
+python=$1 which=$2
+shift 2
+programs=("$python" -m tests.vm.programs)
+observe() {
+    local name=$1
+    shift
+    "$@" >"/exchange/$name.output" 2>"/exchange/$name.errors"
+    echo $? >"/exchange/$name.status"
+}
+trace() { observe "$1" "$python" -m uringtrace "${@:2}"; }
+
+uname -rv >/exchange/kernel
+trace check check --json
+kinds=(--kinds)
+if grep -A1 '"name": "io_uring operations"' /exchange/check.output | grep -q missing; then kinds=(); fi
+trace stat stat -f --json -- "${programs[@]}" /tmp/stat "${kinds[@]}" ${kinds:+all}
+cp -r /tmp/stat /exchange/programs-stat
+trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" ${kinds:+small} --ktls --servers "$@"
+cp -r /tmp/streamed /exchange/programs-streamed
+if [ "$which" = all ]; then
+    trace log log -f -o /tmp/log -- "${programs[@]}" /tmp/log-programs --servers "$@"
+    cp -r /tmp/log-programs /exchange/programs-log
+    cp /tmp/log /exchange/log.output
+    trace live log -f -- build/targets/calls tcp 0.001
+    trace only stat --interface io_uring --json -- true
+fi
+exit 0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from uringtrace.tracer.same_file import distinct_files
 from uringtrace.tracer.source import Interest, Ring
 
 PROC = Path("/proc")
@@ -39,8 +40,9 @@ class CurrentCall:
 
 
 def process_rings(pid: int, proc: Path = PROC) -> tuple[Ring, ...]:
-    """The rings among the descriptors of a process, numbered 0; empty when it is gone."""
-    return tuple(parse_ring(pid, fd, text) for fd, text in _descriptors(pid, _RING_LINK, proc))
+    """The rings of a process by their lowest descriptors, numbered 0; empty when it is gone."""
+    texts = dict(_descriptors(pid, _RING_LINK, proc))
+    return tuple(parse_ring(pid, fd, texts[fd]) for fd in distinct_files(pid, texts))
 
 
 def parse_ring(pid: int, fd: int, fdinfo: str) -> Ring:

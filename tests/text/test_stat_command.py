@@ -1,6 +1,5 @@
 """`uringtrace stat` and the live screen, from the command line to what is printed."""
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ import pytest
 
 from tests.fakes import RING, STARTED_NS, FakeCountingSource, FakeSource, call, context, row, rows
 from tests.text.conftest import ME, Command
-from uringtrace.cli.live import LiveCommand, watch
 from uringtrace.tracer.source import Losses
 
 SECOND = 1_000_000_000
@@ -188,21 +186,3 @@ def test_the_short_form_prints_a_block_each_second_and_a_summary(
     assert "process 4242 · 1 s · now 1/s" in out
     assert "process 4242 · 2 s · now 2/s" in out
     assert "\x1b" not in out
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_screens_replace_each_other_and_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from uringtrace.cli.command import parse
-
-    monkeypatch.setenv("LINES", "6")
-    monkeypatch.setenv("COLUMNS", "80")
-    terminal = Terminal()
-    watch(source(), parse("live", LiveCommand(), [ME, "--color=never"]), terminal)
-    first, second, final = terminal.getvalue().split("\x1b[H\x1b[2J")[1:]
-    assert [len(screen.splitlines()) for screen in (first, second)] == [5, 5]
-    assert first.splitlines()[-1] == "…"
-    assert final.splitlines()[-1] == "lost 0, untracked 0"

@@ -6,6 +6,8 @@ picture looks like is the panes' business, what a key does is in `actions`.
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +35,21 @@ from uringtrace.ui.terminal.state import LANES, ViewState
 from uringtrace.ui.terminal.theme import DARK, LIGHT
 
 _SEEK_SHARE = 0.05
+_OF_PANES = frozenset(
+    {
+        "show_pane",
+        "next_pane",
+        "previous_pane",
+        "filter",
+        "clear_filter",
+        "sort_next",
+        "sort_reverse",
+        "zoom_in",
+        "zoom_out",
+        "lanes",
+    }
+)
+"""Actions that would change what is behind a detail, unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,8 @@ class Options:
     directory: Path = Path()
     """Where screens are saved."""
     dark: bool = True
+    seconds: float | None = None
+    """End by itself after this time."""
 
 
 class UringtraceApp(App[None]):
@@ -80,6 +99,10 @@ class UringtraceApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name if self.options.dark else LIGHT.name
+        if self.options.seconds is not None:
+            self.set_timer(self.options.seconds, self.exit)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.run_worker(self._read_feed, thread=True, name="feed", exit_on_error=False)
 
     def _read_feed(self) -> None:
@@ -128,9 +151,10 @@ class UringtraceApp(App[None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         self.refresh_view()
-        for table in self.active_pane.query(LiveTable):
-            table.focus()
-            break
+        for widget in self.active_pane.query("*"):
+            if widget.focusable:
+                widget.focus()
+                break
 
     def on_sort_chosen(self, message: messages.SortChosen) -> None:
         self.view = self.view.sorted_by(message.pane, message.sort)
@@ -153,6 +177,9 @@ class UringtraceApp(App[None]):
             return
         self.query_one(FilterLine).close()
         self._choose(filter_text=message.text, condition=condition)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in _OF_PANES or not isinstance(self.screen, messages.ShowsPictures)
 
     def action_show_pane(self, name: str) -> None:
         self.query_one(TabbedContent).active = name
@@ -206,8 +233,17 @@ class UringtraceApp(App[None]):
         following = LANES[(LANES.index(timeline.lanes) + 1) % len(LANES)]
         self._choose(timeline=replace(timeline, lanes=following, lane=0))
 
+    def on_follow_chosen(self, message: messages.FollowChosen) -> None:
+        self._choose(follow=message.follow)
+
     def action_follow(self) -> None:
-        self._choose(follow=not self.view.follow)
+        timeline, shown = self.view.timeline, self.shown
+        if self.active_pane.pane != "timeline" or shown is None:
+            self._choose(follow=not self.view.follow)
+        elif timeline.end_ns is None:
+            self._choose(timeline=replace(timeline, end_ns=shown.at_ns))
+        else:
+            self._choose(timeline=replace(timeline, end_ns=None))
 
     def action_slower(self) -> None:
         self._speed(0.5)

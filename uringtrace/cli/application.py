@@ -1,0 +1,77 @@
+"""Opens the terminal application on a running target or on a recording.
+
+Whatever ends it, the probes are detached before the terminal has its prompt back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from uringtrace.cli.counting import start_line
+from uringtrace.cli.output import notice
+from uringtrace.cli.signals import pass_on
+from uringtrace.errors import EXIT_OK
+from uringtrace.tracer.capture import start_streaming
+from uringtrace.tracer.live.capture_feed import CaptureFeed
+from uringtrace.tracer.live.feed import Feed
+from uringtrace.tracer.live.playback_feed import PlaybackFeed
+from uringtrace.tracer.recording import open_recording
+from uringtrace.tracer.target import Target
+from uringtrace.ui.terminal.app import Options, UringtraceApp
+
+
+def show_recording(path: Path, arguments: argparse.Namespace) -> int:
+    """Play a recording until the user leaves. Raises what `open_recording` raises."""
+    recording = open_recording(path)
+    _show(PlaybackFeed(recording, rows=arguments.rows), arguments)
+    for problem in recording.problems:
+        notice(problem)
+    return EXIT_OK
+
+
+def show_target(target: Target, arguments: argparse.Namespace) -> int:
+    """Watch a running or launched target. Raises what the capture raises."""
+    with ExitStack() as stack:
+        capture = start_streaming(target, arguments.interface)
+        if target.command:
+            with _output_kept() as kept:
+                stack.enter_context(capture)
+            notice(f"the command's output goes to {kept}")
+        else:
+            stack.enter_context(capture)
+        notice(start_line("watching", str(target)))
+        _show(CaptureFeed(capture, rows=arguments.rows), arguments)
+    return pass_on(capture.child_status)
+
+
+def _show(feed: Feed, arguments: argparse.Namespace) -> None:
+    app = UringtraceApp(feed, Options(dark=not arguments.light, seconds=arguments.duration))
+    app.run()
+    if app.error is not None:
+        raise app.error
+
+
+@contextmanager
+def _output_kept() -> Iterator[Path]:
+    """What is launched within this writes to a file and reads nothing: the terminal is ours."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(number) for number in range(3)]
+    with NamedTemporaryFile(prefix="uringtrace-output-", suffix=".txt", delete=False) as file:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        try:
+            os.dup2(nothing, 0)
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+            yield Path(file.name)
+        finally:
+            for number, descriptor in enumerate(saved):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            os.close(nothing)

@@ -7,7 +7,7 @@ only where the addresses alone make the whole filter false (Kleene's three value
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.filter import Expression
@@ -15,16 +15,31 @@ from uringtrace.tracer.filter.files import fits_any
 from uringtrace.tracer.filter.syntax import AddressIs, And, Differs, Not, Or
 
 _UNIX = "unix"
+_VERDICTS_KEPT = 100_000
 
 
-def speaks_of_addresses(expression: Expression) -> bool:
-    """Whether it could hide any connection."""
-    return any(isinstance(term, AddressIs) for term in _terms(expression))
+class ConnectionFilter:
+    """One filter, which remembers what it said of addresses: twice a second the same ones come again."""
 
+    def __init__(self, expression: Expression) -> None:
+        self.expression = expression
+        self._speaks = any(isinstance(term, AddressIs) for term in _terms(expression))
+        self._verdicts: dict[tuple[str, str | None, str | None], bool] = {}
 
-def leaves(expression: Expression, connection: Connection) -> bool:
-    """Whether this connection is to be shown."""
-    return _truth(expression, connection) is not False
+    def left(self, connections: Sequence[Connection]) -> Sequence[Connection]:
+        """Those that are to be shown, in their order."""
+        if not self._speaks:
+            return connections
+        if len(self._verdicts) > _VERDICTS_KEPT:
+            self._verdicts.clear()
+        return [connection for connection in connections if self._leaves(connection)]
+
+    def _leaves(self, connection: Connection) -> bool:
+        addresses = (connection.protocol, connection.remote, connection.local)
+        verdict = self._verdicts.get(addresses)
+        if verdict is None:
+            verdict = self._verdicts[addresses] = _truth(self.expression, connection) is not False
+        return verdict
 
 
 def _truth(expression: Expression, connection: Connection) -> bool | None:

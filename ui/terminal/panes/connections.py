@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.live.picture import Picture
-from uringtrace.ui.terminal.address_filter import leaves, speaks_of_addresses
+from uringtrace.ui.terminal.address_filter import ConnectionFilter
 from uringtrace.ui.terminal.connection_words import descriptor, peer, tls_words, waited_ns
 from uringtrace.ui.terminal.live_table import (
     ALARM,
@@ -62,6 +62,10 @@ class ConnectionsPane(PaneWidget):
     ConnectionsPane.-low > Static { display: none; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._filter: ConnectionFilter | None = None
+
     def compose(self) -> ComposeResult:
         yield LiveTable(self.pane, COLUMNS)
         yield Static(markup=False)
@@ -71,7 +75,7 @@ class ConnectionsPane(PaneWidget):
 
     def show(self, picture: Picture, view: ViewState) -> None:
         sort = view.sorts.get(self.pane, DEFAULT_SORT)
-        shown = shown_connections(picture.connections, view)
+        shown = self._left(picture.connections, view)
         started_ns, now_ns = picture.context.started_ns, picture.at_ns
         rows = LazyRows(
             sorted_connections(shown, sort, started_ns, now_ns),
@@ -82,16 +86,17 @@ class ConnectionsPane(PaneWidget):
         self.query_one(LiveTable).show_rows(rows, sort, note)
         self.query_one(Static).update(totals_line(picture.connections, shown))
 
+    def _left(self, connections: Sequence[Connection], view: ViewState) -> Sequence[Connection]:
+        """Those that the filter's addresses leave."""
+        if view.condition is None:
+            self._filter = None
+            return connections
+        if self._filter is None or self._filter.expression is not view.condition.expression:
+            self._filter = ConnectionFilter(view.condition.expression)
+        return self._filter.left(connections)
+
     def detail(self, key: object) -> Screen[None] | None:
         return ConnectionScreen(key) if isinstance(key, int) else None
-
-
-def shown_connections(connections: Sequence[Connection], view: ViewState) -> Sequence[Connection]:
-    """Those that the filter's addresses leave."""
-    if view.condition is None or not speaks_of_addresses(view.condition.expression):
-        return connections
-    expression = view.condition.expression
-    return [connection for connection in connections if leaves(expression, connection)]
 
 
 def sorted_connections(

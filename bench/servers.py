@@ -24,7 +24,10 @@ from uringtrace.targets.catalogue import ARCHITECTURES, Architecture
 from uringtrace.targets.support import support
 
 SECONDS = 1
-"""Of load per measurement."""
+"""Of load per measurement of a rate."""
+COUNTED_REQUESTS = 5000
+"""Of the run that is counted: as many for all, since connections cost something, too."""
+_LONGEST_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def measure_servers(rounds: int, folder: Path, progress: Callable[[str], None]) 
     def rate(architecture: Architecture) -> float:
         progress(f"servers: {architecture.name}")
         with _serving(architecture) as server:
-            return float(_load(architecture, server)["rate"])
+            return float(_load(architecture, server, "-d", str(SECONDS))["rate"])
 
     def cost(architecture: Architecture) -> Cost:
         progress(f"servers: {architecture.name}, counting")
@@ -126,13 +129,12 @@ def _serving(architecture: Architecture) -> Iterator[_Server]:
         process.end(signal.SIGTERM)
 
 
-def _load(architecture: Architecture, server: _Server) -> dict[str, Any]:
-    """What the load generator says; wrk makes it where it can. Raises `Failed`."""
+def _load(architecture: Architecture, server: _Server, *amount: str) -> dict[str, Any]:
+    """What the load generator says; wrk makes the load where it can. Raises `Failed`."""
     url = f"{'https' if architecture.tls else 'http'}://{server.address}/"
     one_each = ("--new-connections",) if architecture.binds_workers and not architecture.workers else ()
-    amount = ("--connections", str(CONNECTIONS), "-d", str(SECONDS))
-    command = (*URINGTRACE, "load", url, *amount, *one_each, "--engine", "auto", "--json")
-    result: dict[str, Any] = json.loads(run(command, SECONDS + 20).stdout)
+    options = ("--connections", str(CONNECTIONS), *amount, *one_each, "--engine", "auto", "--json")
+    result: dict[str, Any] = json.loads(run((*URINGTRACE, "load", url, *options), _LONGEST_SECONDS).stdout)
     failed = sum(number for number in result["errors"].values() if number)
     if failed:
         raise Failed(f"{failed} requests failed")
@@ -143,6 +145,7 @@ def _counted(architecture: Architecture, output: Path) -> Cost:
     with _serving(architecture) as server:
         command = (*URINGTRACE, "stat", "-f", "-p", server.pids, f"--json={output}")
         with attached(Attacher("stat", lambda pid: command, ready="Ctrl-C to end"), server.process.pid):
-            requests = _load(architecture, server)["requests"]["answered"]
+            amount = ("--requests", str(COUNTED_REQUESTS))
+            requests = _load(architecture, server, *amount)["requests"]["answered"]
     totals = json.loads(output.read_text())["totals"]
     return Cost(*(totals[interface]["completions"] / requests for interface in ("syscall", "io_uring")))

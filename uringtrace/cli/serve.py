@@ -63,14 +63,14 @@ class ServeCommand:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port: 0 to 65535")
-    return port
+    return _whole_number(text, "a port", 0, 65535)
 
 
 def _workers(text: str) -> int:
-    workers = int(text)
-    if not 1 <= workers <= 256:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of workers: 1 to 256")
-    return workers
+    return _whole_number(text, "a number of workers", 1, 256)
+
+
+def _whole_number(text: str, what: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: {least} to {most}")
+    return int(text)

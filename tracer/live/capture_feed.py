@@ -1,22 +1,22 @@
 """Pictures of a running capture.
 
-One thread drains, records, counts and takes pictures, so nothing waits for a lock. Small drains
-are gathered until the next picture: decoding and counting cost by the call as well as by the row.
+One thread drains, records, counts and takes pictures, so nothing waits for a lock. Draining comes
+first: what comes faster than it is counted waits in memory, and pictures are of an earlier moment
+then. Small drains are gathered until the next picture.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from uringtrace.probes.ring_buffer import LONGEST_RUN
-from uringtrace.probes.slots import ARGUMENTS_KIND, Slots
+from uringtrace.probes.slots import Slots
 from uringtrace.tracer.decode import decode_records
 from uringtrace.tracer.launch import Launched
+from uringtrace.tracer.live.backlog import PIECE_SLOTS, Backlog
 from uringtrace.tracer.live.capture_recorder import CaptureRecorder, Recorded
 from uringtrace.tracer.live.feed import PICTURES_PER_SECOND
 from uringtrace.tracer.live.model import LiveModel, Observed
@@ -29,13 +29,13 @@ from uringtrace.tracer.live.thread_states import ThreadState, ThreadWatch, worke
 from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.source import Context
 
-PIECE_SLOTS = 32_768
-"""Slots that are decoded and counted at once: they stay in the processor's cache."""
+MOST_SLOTS = 4 << 20
+"""Slots that wait in memory at most, 256 MiB, when they come faster than they are counted."""
 IDLE_SECONDS = 0.03
 """Pause after a drain that brought little, beside the capture's own."""
 _LITTLE = 2_048
-_KEPT_WHEN_BEHIND = 4
-"""Of so many pieces the rows of one are kept while the buffer fills faster than it is read."""
+_TURN_NS = 100_000_000
+"""Time for counting between two drains."""
 _PERIOD_NS = 1_000_000_000 // PICTURES_PER_SECOND
 _LOOK_NS = 900_000_000
 """Least time between two looks at /proc: shares are of about a second."""
@@ -73,7 +73,8 @@ class CaptureFeed:
         self._pause = pause
         self._stopped = False
         self._all_read = True
-        self._pieces = 0
+        self._rows = rows
+        self._backlog = Backlog()
         self._at_ns = capture.context.started_ns
         """Everything that completed until then has been counted."""
         self.recorder = CaptureRecorder(capture, recordings)
@@ -93,48 +94,45 @@ class CaptureFeed:
         self._capture.stop()
 
     def run(self, post: Callable[[Picture], None]) -> None:
-        gathered: list[Slots] = []
-        waiting = 0
         next_ns = self._clock()
         try:
             for slots in self._capture.chunks():
                 self.recorder.append(slots)
-                # A full drain leaves more in the buffer: then only what was read tells how far it is.
+                self._backlog.append(slots)
+                # A full drain leaves more in the buffer, and what does not fit there is lost: that first.
                 self._all_read = len(slots) < LONGEST_RUN
-                if len(slots):
-                    gathered.append(slots)
-                    waiting += len(slots)
-                due = self._clock() >= next_ns
-                if due or waiting >= PIECE_SLOTS:
-                    self._take(gathered)
-                    waiting = 0
-                if due and not self._stopped:
+                now_ns = self._clock()
+                due = now_ns >= next_ns
+                first = self._all_read or self._backlog.waiting > MOST_SLOTS or now_ns > next_ns + _PERIOD_NS
+                if first and (due or self._backlog.waiting >= PIECE_SLOTS):
+                    self._count(now_ns + _TURN_NS)
+                if due and first and not self._stopped:
                     post(self._picture())
                     # When pictures take long there are fewer: the drain comes first.
                     next_ns = max(next_ns + _PERIOD_NS, self._clock() + _PERIOD_NS // 2)
-                if len(slots) < _LITTLE and not self._stopped:
+                if len(slots) < _LITTLE and not self._backlog.waiting and not self._stopped:
                     self._pause(IDLE_SECONDS)
             self._all_read = True
-            self._take(gathered)
+            while self._backlog.waiting and not self._stopped:
+                self._count(self._clock() + _PERIOD_NS)
+            if not self._stopped:
+                post(self._picture(ended=True))
         finally:
+            # Completing a recording takes time: the last picture does not wait for it.
             self.recorder.end()
-        if not self._stopped:
-            post(self._picture(ended=True))
 
-    def _take(self, gathered: list[Slots]) -> None:
-        if gathered:
-            whole = np.concatenate(gathered) if len(gathered) > 1 else gathered[0]
-            gathered.clear()
-            for piece in pieces(whole):
-                records = decode_records(piece)
-                # Keeping rows costs as much again as counting them: when behind, most are only counted.
-                self._pieces += 1
-                keep = self._all_read or self._pieces % _KEPT_WHEN_BEHIND == 0
-                self._model.add(records, self._capture, keep=keep)
-                if len(records.operations) and not self._all_read:
-                    newest_ns = int(records.operations["completed_ns"][-1])
-                    self._at_ns = max(self._at_ns, min(newest_ns, self._capture.ended_ns))
-        if self._all_read:
+    def _count(self, deadline_ns: int) -> None:
+        """Decode and count what waits, until there is nothing or no more time."""
+        while (piece := self._backlog.take()) is not None:
+            records = decode_records(piece)
+            # Rows that newer ones will push out at once are not kept: that costs as much as counting.
+            self._model.add(records, self._capture, keep=self._backlog.waiting <= self._rows)
+            if len(records.operations):
+                newest_ns = int(records.operations["completed_ns"][-1])
+                self._at_ns = max(self._at_ns, min(newest_ns, self._capture.ended_ns))
+            if self._clock() >= deadline_ns:
+                break
+        if self._all_read and not self._backlog.waiting:
             self._at_ns = max(self._at_ns, self._capture.ended_ns)
 
     def _picture(self, *, ended: bool = False) -> Picture:
@@ -166,17 +164,3 @@ class CaptureFeed:
     ) -> tuple[dict[int, ThreadState] | None, dict[tuple[int, int], RingState]]:
         threads = None if pids is None else self._threads.states(pids, now_ns)
         return threads, self._ring_watch.states(self._capture.rings, now_ns)
-
-
-def pieces(slots: Slots) -> Iterator[Slots]:
-    """At most about PIECE_SLOTS each; the slots of one record stay together."""
-    if len(slots) <= PIECE_SLOTS:
-        yield slots
-        return
-    begins = np.flatnonzero(slots["kind"] < ARGUMENTS_KIND)
-    begin = 0
-    while begin < len(slots):
-        following = int(np.searchsorted(begins, begin + PIECE_SLOTS))
-        end = int(begins[following]) if following < len(begins) else len(slots)
-        yield slots[begin:end]
-        begin = end

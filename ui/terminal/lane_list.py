@@ -39,15 +39,14 @@ def lanes_of(picture: Picture, lanes: str, spans: Spans, window: Window) -> Sequ
 def _threads(picture: Picture, spans: Spans) -> Sequence[Lane]:
     seen = set(spans.keys.tolist())
     known = {
-        thread.activity.tid: (thread.activity.tgid, thread.activity.name)
+        thread.activity.tid: thread.activity.name
         for thread in picture.threads
         if thread.state != "ended" or thread.activity.tid in seen
     }
-    unknown: dict[int, tuple[int, str | None]] = dict.fromkeys(seen - known.keys(), (0, None))
-    everything = sorted({**unknown, **known}.items(), key=lambda item: (item[1][0], item[0]))
+    names: dict[int, str | None] = {**dict.fromkeys(seen), **known}
     return [
         Lane(tid, f"{tid} {name or ''}".rstrip(), f"thread {tid}{f' {name}' if name else ''}")
-        for tid, (_, name) in everything
+        for tid, name in sorted(names.items(), key=lambda item: item[0])
     ]
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 
@@ -30,16 +32,17 @@ from uringtrace.ui.terminal.lanes import (
     WOKEN,
     Painted,
     Window,
+    covering,
 )
 from uringtrace.ui.terminal.safe import printable
-from uringtrace.ui.terminal.spans import RAN, WAITED, WORKER
+from uringtrace.ui.terminal.spans import RAN, WAITED, WORKER, Spans
 from uringtrace.ui.terminal.state import Timeline
 from uringtrace.ui.terminal.time_axis import axis, since_start
 from uringtrace.ui.text import numbers
 
 STYLES = {PLAIN: "", BAR: "bar", DENSE: "dense", ALARM: "alarm", WAKE: "wake", UNKNOWN: "unknown"}
 _CURSOR, _CHOSEN = "▼", "▶"
-_LOW = 16
+_LOW, _TINY = 16, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +65,31 @@ class Frame:
 
     @property
     def top(self) -> int:
-        """Lines above the lanes."""
-        return 2 + (not self.low) + self.forgotten
+        """Lines above the lanes: a heading, a legend, what is not in memory, and always the axis."""
+        return 1 if self.tiny else 2 + (not self.low) + self.forgotten
 
     @property
     def below(self) -> int:
-        """Lines below the lanes."""
-        return 2 if self.low else 4
+        """Lines below the lanes: where the cursor is, and what is under it."""
+        return 1 if self.tiny else 2 if self.low else 4
 
     @property
     def low(self) -> bool:
         return self.height < _LOW
 
     @property
+    def tiny(self) -> bool:
+        return self.height < _TINY
+
+    @property
     def lines(self) -> int:
         """Lines for lanes, one of which is for the wake-ups of the chosen one."""
-        return max(self.height - self.top - self.below, 2)
+        return max(self.height - self.top - self.below, 1)
 
     @property
     def lanes(self) -> int:
         """Lanes that fit."""
-        return self.lines - 1
+        return max(self.lines - 1, 1)
 
     def cell_at(self, x: int) -> int | None:
         """The cell at this column; None in the titles."""
@@ -103,6 +110,7 @@ class Scene:
     frame: Frame
     window: Window
     timeline: Timeline
+    spans: Spans
     lanes: Sequence[Lane]
     first: int
     """Index of the uppermost lane that is shown."""
@@ -117,6 +125,28 @@ class Scene:
     where: str
     under: str
     started_ns: int
+
+    def next_beginning(self, from_ns: int) -> int | None:
+        """When the lane's first operation from `from_ns` on began; None: there is none."""
+        began = self._beginnings()
+        later = began[began >= from_ns]
+        return int(later.min()) if later.size else None
+
+    def last_beginning(self, before_ns: int) -> int | None:
+        """When the lane's last operation before `before_ns` began; None: there is none."""
+        began = self._beginnings()
+        earlier = began[began < before_ns]
+        return int(earlier.max()) if earlier.size else None
+
+    def _beginnings(self) -> NDArray[np.int64]:
+        return self.spans.began[self.spans.of_lane(self.lanes[self.chosen].key)]
+
+    def longest_under_cursor(self) -> int | None:
+        """The opcode of the longest operation there; None where there is none."""
+        if not self.lanes:
+            return None
+        found = covering(self.spans, self.lanes[self.chosen].key, self.window, self.cell)
+        return int(found.opcode[np.argmax(found.ended - found.began)]) if len(found) else None
 
 
 def heading(timeline: Timeline, window: Window, picture: Picture, lanes: int, *, paused: bool) -> str:
@@ -158,12 +188,12 @@ def legend(painted: Painted) -> str:
 def line_of(scene: Scene, y: int, styles: dict[str, Style]) -> list[Segment]:
     """The segments of one line; `styles` has those of `STYLES`, `heading`, `chosen` and `quiet`."""
     frame = scene.frame
+    if y == frame.top - 1:
+        return _axis_line(scene, styles)
     if y == 0:
         return [Segment(fit(scene.heading, frame.width), styles["heading"])]
     if y == 1 and not frame.low:
         return [Segment(fit(legend(scene.painted), frame.width), styles["quiet"])]
-    if y == frame.top - 1:
-        return _axis_line(scene, styles)
     if y < frame.top:
         return [Segment(fit(scene.forgotten, frame.width), styles["unknown"])]
     if y < frame.top + frame.lines:
@@ -224,6 +254,8 @@ def _cells(signs: str, marks: list[int], cursor: int | None, styles: dict[str, S
 
 def _words_below(scene: Scene, line: int, styles: dict[str, Style]) -> list[Segment]:
     width = scene.frame.width
+    if scene.frame.tiny:
+        return [Segment(fit(scene.under, width), styles[""])]
     if line == 0:
         return [Segment(fit(scene.where, width), styles["heading"])]
     lines = wrap(printable(scene.under), max(width, 1)) or [""]

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
@@ -81,6 +82,7 @@ class LogLines(ScrollView, can_focus=True):
         self._placing = False
         self._widest = 0
         self._note = ""
+        self._plain = self._alarm = Style()
 
     @property
     def count(self) -> int:
@@ -130,6 +132,11 @@ class LogLines(ScrollView, can_focus=True):
             self._follow = False
             self.post_message(FollowChosen(follow=False))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # Looking a style up takes longer than a line: once for all of them.
+        self._plain, self._alarm = self.rich_style, self.get_component_rich_style("log--alarm")
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if not len(self._rows):
@@ -138,14 +145,14 @@ class LogLines(ScrollView, can_focus=True):
             return Strip([Segment(text, quiet)]).adjust_cell_length(width, self.rich_style)
         found = self._rows.lines(int(self.scroll_y) + y, 1)
         if not found:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._plain)
         return self._strip(found[0], width)
 
     def _strip(self, line: LogLine, width: int) -> Strip:
         left = int(self.scroll_x)
-        style = self.get_component_rich_style("log--alarm") if line.failed else self.rich_style
+        style = self._alarm if line.failed else self._plain
         strip = Strip([Segment(line.text, style)]).crop(left, left + width)
-        return strip.adjust_cell_length(width, self.rich_style)
+        return strip.adjust_cell_length(width, self._plain)
 
     def action_move(self, step: int) -> None:
         self.scroll_to(y=self.scroll_y + step, animate=False)

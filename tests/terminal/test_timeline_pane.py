@@ -42,8 +42,6 @@ from uringtrace.ui.terminal.time_axis import axis, short, since_start, step_ns
 
 GUTTER = 24
 """Columns of titles in a terminal of 120."""
-TOP = 5
-"""Lines above the pane there."""
 
 
 def timeline_of(pilot: Pilot[None]) -> Timeline:
@@ -60,8 +58,13 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 
 def lane_line(pilot: Pilot[None], title: str) -> str:
-    """The line of the lane with this title; those above belong to the application."""
-    return next(line for line in lines_of(pilot.app)[TOP:] if line[1:].startswith(title))
+    """The line of the lane with this title."""
+    return next(line for line in pane_lines(pilot) if line[1:].startswith(title))
+
+
+def pane_lines(pilot: Pilot[None]) -> list[str]:
+    """Without those of the application above."""
+    return lines_of(pilot.app)[pilot.app.query_one(TimelineLanes).region.y :]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +265,10 @@ def _wheel(direction: str) -> Any:
 async def test_pause_holds_still_and_says_so() -> None:
     async with running("timeline", busy_picture()) as pilot:
         await press(pilot, "space")
-        before = text_of(pilot)
-        assert "stands still" in before
+        before = pane_lines(pilot)
+        assert "stands still" in before[0]
         await show(pilot, busy_picture(at_ns=AT_NS + SECOND))
-        assert text_of(pilot).splitlines()[TOP:] == before.splitlines()[TOP:]
+        assert pane_lines(pilot) == before
         await press(pilot, "left")
         assert timeline_of(pilot).end_ns == AT_NS - SECOND // 10
 
@@ -303,7 +306,7 @@ async def test_a_recording_looks_the_same() -> None:
         running("timeline", busy_picture()) as live,
         running("timeline", busy_picture(live=False, playback=played)) as recording,
     ):
-        assert lines_of(live.app)[5:] == lines_of(recording.app)[5:]
+        assert pane_lines(live) == pane_lines(recording)
 
 
 @pytest.mark.asyncio

@@ -206,9 +206,9 @@ def test_rows_that_are_not_kept_count_all_the_same() -> None:
 
 
 def test_dear_parts_have_their_share_of_the_time_and_are_whole_at_the_end() -> None:
-    """With a clock by which every look takes a second, threads are not worked out for each picture."""
+    """Where everything takes a second, threads are not worked out for each picture."""
     facts = source()
-    model = LiveModel(facts.context, clock=Clock(look_ns=SECOND))
+    model = LiveModel(facts.context, clock=Clock(), cost=Clock(look_ns=SECOND))
     counts: list[Sequence[int]] = []
     for number in range(4):
         model.add(only_operations(row(tid=100 + number)), facts)

@@ -66,6 +66,7 @@ class History:
         """The descriptor stands for this socket: so it is not closed, and any other of that number is."""
         self._drop(self._descriptors.add(descriptor, slot), ns)
         tracked = self._sockets.all[slot]
+        self._sockets.touched.add(slot)
         tracked.life.dropped_ns = 0
         tracked.descriptor = descriptor
         tracked.processes.add(descriptor.tgid)
@@ -100,6 +101,7 @@ class History:
         )
         for index, owner, ns, before, after in rows:
             self.states_seen = True
+            self._sockets.touched.add(owner)
             self._wait(ns, _EVENT, index, self._sockets.all[owner].life.change, before, after, ns)
 
     def use_all(self, batch: Batch, rows: NDArray[np.intp], slots: NDArray[np.int64]) -> None:
@@ -110,6 +112,7 @@ class History:
     def end_of_stream(self, ns: NDArray[np.uint64], slot: NDArray[np.int64]) -> None:
         """Reads that told the end, in the order of time."""
         first = np.unique(slot, return_index=True)[1]
+        self._sockets.touched.update(slot[first].tolist())
         for index, owner, when in zip(first.tolist(), slot[first].tolist(), ns[first].tolist(), strict=True):
             self._wait(when, _USE, index, self._sockets.all[owner].life.end_stream, when)
 
@@ -117,6 +120,7 @@ class History:
         """`rows` failed, in the order of time."""
         lost = rows[np.isin(-batch["result"][rows], _TELLS_OF_A_LOST_PEER)]
         first = lost[np.unique(slot[lost], return_index=True)[1]]
+        self._sockets.touched.update(slot[first].tolist())
         for index, owner, operation in zip(
             first.tolist(), slot[first].tolist(), turned(batch, first), strict=True
         ):
@@ -136,6 +140,7 @@ class History:
 
     def _apply(self, operation: Turned, turn: int, slot: int, second_slot: int, result_slot: int) -> None:
         tgid, ns = operation.tgid, operation.completed_ns
+        self._sockets.touched.update((slot, second_slot, result_slot))
         if turn == Turn.ACCEPT:
             self._accept(operation, slot, result_slot)
         elif turn in (Turn.CONNECT, Turn.SEND):
@@ -184,6 +189,7 @@ class History:
 
     def _drop(self, slot: int | None, ns: int) -> None:
         if slot is not None:
+            self._sockets.touched.add(slot)
             self._sockets.all[slot].life.dropped_ns = ns
 
 

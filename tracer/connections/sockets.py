@@ -56,6 +56,9 @@ class Sockets:
         self._served: set[str] = set()
         """Where the target listens: a port after a colon, or a path."""
         self._numbers = 0
+        self.touched: set[int] = set()
+        """Slots of which something beside the moved bytes may have changed; whoever follows that
+        empties it."""
         self.roles = np.zeros(64, np.uint8)
         """Role of each slot; longer than there are slots."""
         self.listening = np.zeros(64, np.bool_)
@@ -98,6 +101,7 @@ class Sockets:
         new = opened.inode not in self._by_inode
         tracked = self._meet(opened.inode, opened.socket)
         if opened.upper_layer is not None:
+            self.touched.add(tracked.slot)
             tracked.upper_layer = opened.upper_layer
         named = opened.socket.family == "unix" and opened.socket.local is not None
         if not opened.socket.listening and named:
@@ -106,11 +110,13 @@ class Sockets:
 
     def is_connection(self, tracked: TrackedSocket) -> None:
         """Number it, in order of appearance."""
+        self.touched.add(tracked.slot)
         if not tracked.number:
             self._numbers += 1
             tracked.number = self._numbers
 
     def set_role(self, tracked: TrackedSocket, role: int) -> None:
+        self.touched.add(tracked.slot)
         tracked.role = role
         self.roles[tracked.slot] = role
 
@@ -125,6 +131,7 @@ class Sockets:
                 self.listening = np.concatenate([self.listening, np.zeros_like(self.listening)])
             self.set_role(tracked, self._probable_role(address))
         elif address.remote is not None or tracked.address.remote is None:
+            self.touched.add(tracked.slot)
             tracked.address = address
         if address.listening:
             self.listening[tracked.slot] = True

@@ -43,6 +43,9 @@ class Standing:
     """dtype TIMES"""
     waits: NDArray[np.int64]
     tcp_states: bool
+    touched: frozenset[int]
+    """Slots of which something that is not in the tables may have changed since the last time; -1 stands
+    for none."""
 
 
 class ConnectionTracker:
@@ -118,7 +121,9 @@ class ConnectionTracker:
         self._grow()
         times, waits, _ = self._requests.result(self._sockets.roles)
         seen = self._states_attached or self._history.states_seen
-        return Standing(self._sockets.all, self._traffic.rows, times, waits, seen)
+        touched = frozenset(self._sockets.touched)
+        self._sockets.touched.clear()
+        return Standing(self._sockets.all, self._traffic.rows, times, waits, seen, touched)
 
     def _note_open(self, open_sockets: Sequence[OpenSocket]) -> None:
         if len(open_sockets) <= len(self._open_sockets):
@@ -135,6 +140,7 @@ class ConnectionTracker:
                 self._history.use(tracked.slot, descriptor, self._started_ns)
             else:
                 # Perhaps told later, when the number may already have stood for another socket.
+                self._sockets.touched.add(tracked.slot)
                 tracked.descriptor = descriptor
                 tracked.processes.add(opened.tgid)
         self._open_sockets = open_sockets

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection, ConnectionTracker
 from uringtrace.tracer.connections.result import Numbers, connection_of
-from uringtrace.tracer.connections.sockets import TrackedSocket
 from uringtrace.tracer.connections.time_order import SLACK_NS
 from uringtrace.tracer.connections.tracker import Standing
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, FilesAndFacts, OpenSocket
 
 ENDED_KEPT = 10_000
-BUDGET_NS = 25_000_000
+BUDGET_NS = 40_000_000
 """Time for building in one picture."""
 _SETTLED_NS = 5_000_000_000
 """How long after its end a connection may still be corrected."""
@@ -32,32 +29,22 @@ _AT_ONCE = 64
 _QUIET = 12
 """Pictures after which nothing is held back any more, and what has ended is settled."""
 
-_state = attrgetter(
-    *("number", "listener", "remote_asked", "role", "address", "descriptor", "upper_layer", "shown_layer"),
-    *(
-        f"life.{name}"
-        for name in (
-            *("began_ns", "began_by", "finished_ns", "closed_ns", "left_by", "end_of_stream_ns"),
-            *("broken_ns", "broken_by", "dropped_ns", "failed_ns"),
-        )
-    ),
-)
-
 
 class ConnectionsNow:
     """Follows the connections of one capture."""
 
     def __init__(
-        self, context: Context, clock: Callable[[], int], *, budget_ns: int | None = BUDGET_NS
+        self, context: Context, cost: Callable[[], int], *, budget_ns: int | None = BUDGET_NS
     ) -> None:
-        """`budget_ns` None: every picture has all of them as they are at its moment."""
+        """`cost` is processor time in nanoseconds. `budget_ns` None: all are always built."""
         self._tracker = ConnectionTracker(context)
-        self._clock = clock
+        self._cost = cost
         self._budget_ns = budget_ns
         self._known = 0
         self._active: list[int] = []
         """Slots whose sockets may change."""
-        self._states: dict[int, tuple[Any, ...]] = {}
+        self._touched: set[int] = set()
+        """Slots that are to be built whatever their rows say."""
         self._rows: NDArray[np.uint8] | None = None
         """Bytes of the tables' rows from which each slot was built."""
         self._built: dict[int, Connection] = {}
@@ -67,6 +54,8 @@ class ConnectionsNow:
         self._open_sockets = 0
         self._quiet = 0
         """Pictures since anything was added, or was left to be built."""
+        self.unfinished = False
+        """Some were left to be built for the next picture."""
 
     def add(self, records: Records, facts: FilesAndFacts) -> None:
         """Take one drain."""
@@ -80,7 +69,7 @@ class ConnectionsNow:
         for its order, unless no more comes (`ended`)."""
         if self._quiet > _QUIET and len(open_sockets) == self._open_sockets and not ended:
             return self._shown
-        self._quiet += 1
+        self._quiet = 0 if self.unfinished else self._quiet + 1
         self._open_sockets = len(open_sockets)
         held_back = self._budget_ns is not None and not ended
         standing = self._tracker.standing(open_sockets, at_ns - SLACK_NS if held_back else 2**63 - 1)
@@ -97,30 +86,28 @@ class ConnectionsNow:
         slots = np.array(self._active)
         rows = _bytes_of(standing, slots)
         before = self._grown(rows.shape[1])
-        states = [_state_of(standing.sockets[slot]) for slot in self._active]
-        known = self._states
-        other = np.fromiter(
-            (known.get(slot) != state for slot, state in zip(self._active, states, strict=True)),
-            bool,
-            len(slots),
-        )
-        changed = np.flatnonzero(other | (rows != before[slots]).any(axis=1))
+        self._touched |= standing.touched
+        touched = np.isin(slots, np.fromiter(self._touched, np.int64, len(self._touched)))
+        changed = np.flatnonzero(touched | (rows != before[slots]).any(axis=1))
         # Those after the last one that was built before come first.
         changed = np.roll(changed, -int(np.searchsorted(slots[changed], self._turn)))
-        deadline = self._clock() + (self._budget_ns or 0)
+        self.unfinished = False
+        deadline = self._cost() + (self._budget_ns or 0)
         for start in range(0, len(changed), _AT_ONCE):
             some = changed[start : start + _AT_ONCE]
             chosen = slots[some]
             before[chosen] = rows[some]
             numbers = _numbers(standing, chosen)
-            for place, slot in zip(some.tolist(), chosen.tolist(), strict=True):
-                known[slot] = states[place]
+            self._touched.difference_update(chosen.tolist())
+            for slot in chosen.tolist():
                 if standing.sockets[slot].number:
                     self._built[slot] = connection_of(standing.sockets[slot], numbers)
             self._turn = int(chosen[-1]) + 1
-            if held_back and self._clock() >= deadline:
-                self._quiet = 0
+            if held_back and self._cost() >= deadline:
+                self.unfinished = start + _AT_ONCE < len(changed)
                 break
+        if not self.unfinished:
+            self._touched.clear()
 
     def _grown(self, width: int) -> NDArray[np.uint8]:
         if self._rows is None:
@@ -140,12 +127,6 @@ class ConnectionsNow:
             self._active = [slot for slot in self._active if slot not in over]
             for slot in sorted(over):
                 self._ended.append(self._built.pop(slot))
-                del self._states[slot]
-
-
-def _state_of(socket: TrackedSocket) -> tuple[Any, ...]:
-    """Everything of a socket that a `Connection` shows, beside the tables."""
-    return (*_state(socket), len(socket.processes), len(socket.life.shutdowns))
 
 
 def _bytes_of(standing: Standing, slots: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -61,8 +61,10 @@ class LiveModel:
         *,
         live: bool = True,
         clock: Callable[[], int] = time.monotonic_ns,
+        cost: Callable[[], int] = time.thread_time_ns,
     ) -> None:
-        """`rows` are kept at most; `clock` (nanoseconds) measures what the model itself takes."""
+        """`rows` are kept at most; `clock` and `cost` (the thread's processor time), both in
+        nanoseconds, say how often what is dear may be worked out."""
         self._context = context
         self._live = live
         self._history = OperationHistory(context)
@@ -77,12 +79,12 @@ class LiveModel:
         ]
         self._seconds = Seconds(context.started_ns, followers)
         self._recent = RecentOperations(rows)
-        self._connections = ConnectionsNow(context, clock, budget_ns=BUDGET_NS if live else None)
+        self._connections = ConnectionsNow(context, cost, budget_ns=BUDGET_NS if live else None)
         self._threads = ThreadTracker(context)
         share = _SHARE if live else 1.0
-        self._standing: Rationed[tuple[Connection, ...]] = Rationed(share, clock)
-        self._listed: Rationed[tuple[Ring, ...]] = Rationed(share / 5 if live else 1.0, clock)
-        self._activities: Rationed[tuple[ThreadActivity, ...]] = Rationed(share, clock)
+        self._standing: Rationed[tuple[Connection, ...]] = Rationed(share, clock, cost=cost)
+        self._listed: Rationed[tuple[Ring, ...]] = Rationed(share / 5 if live else 1.0, clock, cost=cost)
+        self._activities: Rationed[tuple[ThreadActivity, ...]] = Rationed(share, clock, cost=cost)
 
     def add(self, records: Records, facts: FilesAndFacts, *, keep: bool = True) -> None:
         """Take one drain. All of it counts; without `keep` its rows are not among the recent ones.
@@ -171,8 +173,8 @@ class LiveModel:
         return tuple(map(now, summary.operations, histories))
 
     def _connections_now(self, facts: FilesAndFacts, at_ns: int, *, ended: bool) -> tuple[Connection, ...]:
-        if ended:
-            return self._connections.take(facts.open_sockets, at_ns, ended=True)
+        if ended or self._connections.unfinished:
+            return self._connections.take(facts.open_sockets, at_ns, ended=ended)
         return self._standing.get(lambda: self._connections.take(facts.open_sockets, at_ns))
 
     def _threads_now(self, facts: FilesAndFacts, observed: Observed, *, ended: bool) -> tuple[ThreadNow, ...]:

@@ -144,6 +144,11 @@ def test_nothing_is_claimed_about_what_is_forgotten():
     assert painted(spans, window(10), since=since).counts[0, :cells].sum() == 0
 
 
+def test_a_bar_that_reaches_into_what_is_forgotten_is_cut_there():
+    spans = spans_from(row("READ", after_ns=100, took_ns=1_700))
+    assert text(spans, window(20, span=2 * NS), since=STARTED_NS + 500) == ["░░░░░‹READ────────┤ "]
+
+
 def test_before_the_capture_nothing_is_known_either():
     spans = spans_from(row("NOP", after_ns=200, took_ns=100))
     assert text(spans, window(10, first=-500)) == ["░░░░░  N┤ "]

@@ -281,7 +281,7 @@ async def test_what_had_to_go_is_said_and_not_drawn_as_nothing() -> None:
     async with running("timeline", busy_picture(recent=kept)) as pilot:
         await press(pilot, "minus", "minus", "home", "pageup")
         text = text_of(pilot)
-        assert f"{kept.dropped} rows had to go, 200 are kept" in text
+        assert f"{kept.dropped} rows had to go, at most 200 are kept" in text
         assert lane_line(pilot, "4243 worker")[GUTTER:].startswith("░░░░")
         assert "Not in memory." in text
 

@@ -90,8 +90,11 @@ def paint(
     signs[dense] = heights[np.searchsorted(np.array(steps), counts[dense])]
     marks[dense] = DENSE
     _draw_failures(marks, spans.failed[chosen], place, last, dense)
-    _draw_bars(signs, marks, _Bars(spans, chosen, only, counts == 1, last), window, operation_names)
     forgotten = _forgotten_cells(window, remembered_ns)
+    single = counts == 1
+    single[:, :forgotten] = False
+    bars = _Bars(spans, chosen, only, single, last, forgotten)
+    _draw_bars(signs, marks, bars, window, operation_names)
     signs[:, :forgotten] = FORGOTTEN
     marks[:, :forgotten] = UNKNOWN
     counts[:, :forgotten] = 0
@@ -153,6 +156,8 @@ class _Bars(NamedTuple):
     single: NDArray[np.bool_]
     last: NDArray[np.int64]
     """For each of `chosen` its last cell."""
+    edge: int
+    """The first cell in which anything is known."""
 
 
 def _draw_bars(
@@ -180,8 +185,9 @@ def _draw_bars(
     woken = (window.cells(span.woken) == column) & _inside(span.woken, window)
     drawn[woken], mark[woken] = WOKEN, WAKE
 
-    # A bar that began before the window says so in its first cell, and is named from the second.
-    cut = (span.began < window.start_ns) & (column == within) & (length > 1)
+    # A bar that began before what is known says so in its first cell, and is named from the second.
+    edge_ns = window.first_ns(bars.edge)
+    cut = (span.began < edge_ns) & (column - within == bars.edge) & (length > 1)
     _write_labels(drawn, within - cut, length - cut, span.opcode, operation_names)
     drawn[cut & (within == 0)] = CUT
 

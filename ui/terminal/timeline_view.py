@@ -171,7 +171,7 @@ def forgotten_words(picture: Picture, window: Window, remembered_ns: int) -> str
         return f"◂{FORGOTTEN} the capture began here: nothing is known of before"
     return (
         f"◂{FORGOTTEN} not in memory before {since}: {numbers.count(recent.dropped)} rows had to go, "
-        f"{numbers.count(recent.capacity)} are kept"
+        f"at most {numbers.count(recent.capacity)} are kept"
     )
 
 

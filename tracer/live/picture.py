@@ -30,7 +30,8 @@ class OperationNow:
     p50_now_ns: float | None
     p99_now_ns: float | None
     max_now_ns: float | None
-    """Of those that ended in the last second; the upper edge of the histogram's bucket."""
+    """Of those that ended in the last second: quantiles as in the total, within `statistics.RESOLUTION`;
+    the maximum exact where it is the largest of all, else the upper edge of its bucket."""
     in_flight: int | None
     """Begun and not ended; None where the source cannot tell."""
     history: tuple[float, ...]
@@ -54,9 +55,11 @@ class ThreadNow:
     wakes_now: float | None
     """Times per second that it was woken."""
     running_now: float | None
-    """Shares of the last second, 0 to 1: on or ready for a processor, asleep in a call, blocked."""
+    """Shares of the last second, 0 to 1: on or ready for a processor. None on a recording."""
     waiting_now: float | None
+    """Neither; on a recording asleep in a call. What is blocked counts too where it is not told apart."""
     blocked_now: float | None
+    """None where the kernel does not tell it over time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Picture:
     operations: tuple[OperationNow, ...]
     """In the order of `summary.operations`."""
     connections: tuple[Connection, ...]
+    """In the order of their numbers: all open ones, and of the ended ones the newest."""
     threads: tuple[ThreadNow, ...]
     rings: tuple[RingNow, ...]
     losses: Losses

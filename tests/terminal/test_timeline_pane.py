@@ -176,7 +176,7 @@ async def test_g_changes_lanes_and_rings_have_no_calls() -> None:
         assert "epoll_wait" not in text_of(pilot)
         await press(pilot, "g")
         assert "2 connections" in text_of(pilot)
-        assert lane_line(pilot, "192.0.2.4:40003").count("W") > 5
+        assert lane_line(pilot, "3 192.0.2.4:40003").count("W") > 5
         await press(pilot, "g")
         assert timeline_of(pilot).lanes == "threads"
 
@@ -352,7 +352,7 @@ def test_connections_are_those_of_files() -> None:
     spans = SpanMemory().of(kept, "connections", None)
     window = Window(STARTED_NS, AT_NS, 10)
     [lane] = lanes_of(picture(recent=kept), "connections", spans, window)
-    assert lane.title == "192.0.2.2:40001"
+    assert (lane.number, lane.title) == ("1 ", "192.0.2.2:40001")
     assert len(spans) == 2
 
 

@@ -24,6 +24,8 @@ class Lane:
     """Not made harmless yet."""
     words: str
     """The same at length, for the line below."""
+    number: str = ""
+    """Stands before the title and is never cut: connections may have the same peer."""
 
 
 def lanes_of(picture: Picture, lanes: str, spans: Spans, window: Window) -> Sequence[Lane]:
@@ -73,6 +75,7 @@ def _connections(picture: Picture, spans: Spans, window: Window) -> Sequence[Lan
             f"connection {connection.number} "
             f"{connection.local or '?'} {'->' if connection.role == 'client' else '<-'} "
             f"{connection.remote or '?'}",
+            f"{connection.number} ",
         )
         for connection in found
     ]

@@ -39,6 +39,7 @@ from uringtrace.ui.terminal.spans import RAN, WAITED, WORKER, Spans
 from uringtrace.ui.terminal.state import Timeline
 from uringtrace.ui.terminal.time_axis import axis, since_start
 from uringtrace.ui.text import numbers
+from uringtrace.ui.text.summary_table import counted
 
 STYLES = {PLAIN: "", BAR: "bar", DENSE: "dense", ALARM: "alarm", WAKE: "wake", UNKNOWN: "unknown"}
 _CURSOR, _CHOSEN = "▼", "▶"
@@ -156,7 +157,7 @@ def heading(timeline: Timeline, window: Window, picture: Picture, lanes: int, *,
     if picture.ended and timeline.end_ns is None:
         moves = "at the end"
     return (
-        f"{numbers.count(lanes)} {timeline.lanes}  {numbers.duration(span_ns)} wide, "
+        f"{counted(lanes, timeline.lanes.removesuffix('s'))}  {numbers.duration(span_ns)} wide, "
         f"a cell {numbers.duration(span_ns / window.width)}  {moves}"
     )
 
@@ -223,7 +224,9 @@ def _lane_line(scene: Scene, y: int, styles: dict[str, Style]) -> list[Segment]:
     if is_chosen and y - frame.top + scene.first > scene.chosen:
         title = fit("woken, failed", frame.gutter - 1, right=True) + " "
         return [Segment(title, styles["quiet"]), Segment(scene.wakes, styles["wake"])]
-    title = fit(scene.lanes[index].title, frame.gutter - 2, loses=_loses(scene.timeline))
+    number = scene.lanes[index].number
+    space = max(frame.gutter - 2 - len(number), 1)
+    title = number + fit(scene.lanes[index].title, space, loses=_loses(scene.timeline))
     mark = _CHOSEN if is_chosen else " "
     row = index - scene.first
     signs = "".join(scene.painted.signs[row].tolist())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tests.vm.machine import REPOSITORY
-from tests.vm.observation import NO, Observation, Result
+from tests.vm.observation import COUNTED, NO, Observation, Result
 from uringtrace.targets.catalogue import ARCHITECTURES
 
 KERNELS = ("5.10", "6.1", "6.12", "newest")
@@ -68,9 +68,9 @@ wrote this page. *yes* means that every number agreed with what the programs the
 nothing was lost; *no* has its reason below.
 
 """
-_SERVERS = """
-The servers are the reference servers. Each answers four requests on two connections; its log is complete, and
-in `stat --connections` connections and bytes are those of the server's last line.
+_SERVERS = f"""
+The servers are the reference servers. Each answers four requests on two connections; its log has every
+connection, and lost nothing. Bytes are compared with the last lines of {", ".join(COUNTED)}.
 """
 
 
@@ -93,7 +93,11 @@ def document(results: Mapping[str, Mapping[str, Any]]) -> str:
                 cell += f", {result['detail']}"
             cells.append(cell)
         lines.append(f"| {feature} | {' | '.join(cells)} |")
-    lines += ["", *(f"{number}. {text}" for text, number in notes.items()), _SERVERS]
+    lines += [
+        "",
+        *(f"{number}. {text}" for text, number in notes.items()),
+        _SERVERS,
+    ]
     lines += ["## The kernels", ""]
     for column in columns:
         lines.append(f"- {column['kernel']}")

@@ -2,9 +2,12 @@
 # In a test VM: captures tests/vm/programs.py in each way there is. Output, notices and status
 # of every command go to /exchange, where the machine outside compares them (matrix.py).
 #
-#     observe.sh PYTHON all|slice SERVER…
+#     observe.sh PYTHON SERVER,… [SERVER…]
+#
+# The first servers are counted, all those that follow are logged; with none, that is left out.
 set -u
-python=$1 which=$2
+python=$1
+IFS=, read -ra counted <<<"$2"
 shift 2
 programs=("$python" -m tests.vm.programs)
 observe() {
@@ -21,9 +24,9 @@ kinds=(--kinds)
 if grep -A1 '"name": "io_uring operations"' /exchange/check.output | grep -q missing; then kinds=(); fi
 trace stat stat -f --json -- "${programs[@]}" /tmp/stat "${kinds[@]}" ${kinds:+all}
 cp -r /tmp/stat /exchange/programs-stat
-trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" ${kinds:+small} --ktls --servers "$@"
+trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" ${kinds:+small} --ktls --servers "${counted[@]}"
 cp -r /tmp/streamed /exchange/programs-streamed
-if [ "$which" = all ]; then
+if [ $# -gt 0 ]; then
     trace log log -f -o /tmp/log -- "${programs[@]}" /tmp/log-programs --servers "$@"
     cp -r /tmp/log-programs /exchange/programs-log
     cp /tmp/log /exchange/log.output

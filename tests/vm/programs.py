@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -26,6 +27,8 @@ CALLS = ("getppid", "0.001")
 LARGE = ("reuse", "in_flight")
 """Subjects of 100,000 operations each: an emulated machine takes minutes to print them."""
 STOP_SECONDS = 120
+_REFUSAL = re.compile(r"ended with 2 before it listened: uringtrace: error: (.*)")
+"""What a server says that this machine cannot run (docs/exit-codes.md)."""
 ANSWERS = {"/": 200, "/bytes/1000": 200, "/missing": 404}
 """Path → status, on one connection; another one asks for a file."""
 
@@ -84,7 +87,8 @@ def visit(name: str) -> dict[str, Any]:
             _ask(server, tls=ARCHITECTURES[name].tls)
             return {"first": server.first, "last": server.stop(STOP_SECONDS)}
     except (AssertionError, OSError, http.client.HTTPException, subprocess.TimeoutExpired) as error:
-        return {"refused": f"{type(error).__name__}: {error}"}
+        refusal = _REFUSAL.search(str(error))
+        return {"refused": refusal[1]} if refusal else {"failed": f"{type(error).__name__}: {error}"}
 
 
 def _ask(server: Running, *, tls: bool) -> None:

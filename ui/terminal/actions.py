@@ -43,6 +43,8 @@ class Action:
     group: str
     footer: bool = False
     palette: bool = True
+    priority: bool = False
+    """Before whatever has the focus gets the key."""
 
 
 ACTIONS = (
@@ -50,9 +52,23 @@ ACTIONS = (
         Action(f"show_pane('{pane.name}')", pane.key, pane.title, f"Show the {pane.name}", "Panes")
         for pane in PANES
     ),
-    Action("next_pane", "tab,right_square_bracket", "Next", "Go to the next pane", "Panes", palette=False),
     Action(
-        "previous_pane", "shift+tab,left_square_bracket", "Back", "Go back a pane", "Panes", palette=False
+        "next_pane",
+        "tab,right_square_bracket",
+        "Next",
+        "Go to the next pane",
+        "Panes",
+        palette=False,
+        priority=True,
+    ),
+    Action(
+        "previous_pane",
+        "shift+tab,left_square_bracket",
+        "Back",
+        "Go back a pane",
+        "Panes",
+        palette=False,
+        priority=True,
     ),
     Action("pause", "space", "Pause", "Hold the screen still, or play a recording", "View", footer=True),
     Action("filter", "slash", "Filter", "Show only what a filter holds for", "View", footer=True),
@@ -70,8 +86,10 @@ ACTIONS = (
     Action("record", "r", "Record", "Start or stop a recording", "Files", footer=True),
     Action("save_screen", "s", "Save", "Save this screen as an SVG file", "Files"),
     Action("toggle_theme", "t", "Theme", "Change between dark and light", "View"),
+    Action("command_palette", "ctrl+p", "Commands", "Find an action by its words", "Program", palette=False),
     Action("help", "question_mark", "Help", "Show all keys", "Program", footer=True),
     Action("leave", "q,escape", "Quit", "Close what is open, or end", "Program", footer=True),
+    Action("end", "ctrl+c,ctrl+q", "End", "End, whatever is open", "Program", palette=False, priority=True),
 )
 
 
@@ -95,6 +113,8 @@ _SHOWN = {
     "tab": "Tab",
     "escape": "Esc",
     "ctrl+l": "Ctrl-L",
+    "ctrl+c": "Ctrl-C",
+    "ctrl+p": "Ctrl-P",
     "shift+tab": "Shift-Tab",
 }
 

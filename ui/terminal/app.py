@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, TabbedContent, TabPane
+from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
 
 from uringtrace.errors import Error
 from uringtrace.tracer.live.feed import Feed
@@ -49,7 +50,9 @@ _OF_PANES = frozenset(
         "lanes",
     }
 )
-"""Actions that would change what is behind a detail, unseen."""
+"""Actions that would change what is behind another screen, unseen."""
+ATTACHING = "Attaching the probes…"
+READING = "Reading the recording…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,12 @@ class UringtraceApp(App[None]):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            action.keys, action.name, action.label, show=action.footer, key_display=shown_key(action.keys)
+            action.keys,
+            action.name,
+            action.label,
+            show=action.footer,
+            key_display=shown_key(action.keys),
+            priority=action.priority,
         )
         for action in ACTIONS
     ]
@@ -84,7 +92,7 @@ class UringtraceApp(App[None]):
         self.shown: Picture | None = None
         """The one on the screen: while paused, not the newest."""
         self.view = ViewState()
-        self.error: Error | None = None
+        self.error: Exception | None = None
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -92,6 +100,7 @@ class UringtraceApp(App[None]):
             for pane in PANES:
                 with TabPane(f"{pane.key} {pane.title}", id=pane.name):
                     yield all_panes()[pane.name]()
+        yield Static(READING if self.feed.controls else ATTACHING, id="waiting", markup=False)
         yield FilterLine()
         yield Footer(show_command_palette=False)
 
@@ -99,17 +108,18 @@ class UringtraceApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name if self.options.dark else LIGHT.name
-        if self.options.seconds is not None:
-            self.set_timer(self.options.seconds, self.exit)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        self.screen.add_class("-waiting")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # nohup(1) asks for a SIGHUP that stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.run_worker(self._read_feed, thread=True, name="feed", exit_on_error=False)
 
     def _read_feed(self) -> None:
         error = None
         try:
             self.feed.run(lambda picture: self._post(messages.PictureTaken(picture)))
-        except Error as failure:
+        except Exception as failure:  # told when the screen is gone
             error = failure
         self._post(messages.FeedEnded(error))
 
@@ -117,7 +127,13 @@ class UringtraceApp(App[None]):
         self.post_message(message)
 
     def on_picture_taken(self, message: messages.PictureTaken) -> None:
+        first = self.picture is None
         self.picture = message.picture
+        if first:
+            self.screen_stack[0].remove_class("-waiting")
+            self.call_after_refresh(self._focus_pane)
+            if self.options.seconds is not None:
+                self.set_timer(self.options.seconds, self.exit)
         if not self.view.paused or self.shown is None or message.picture.playback is not None:
             self.shown = message.picture
         self.refresh_view()
@@ -151,6 +167,12 @@ class UringtraceApp(App[None]):
 
     def on_tabbed_content_tab_activated(self) -> None:
         self.refresh_view()
+        self._focus_pane()
+
+    def _focus_pane(self) -> None:
+        """The pane gets the keys, unless a filter is being typed."""
+        if self.query_one(FilterLine).is_open:
+            return
         for widget in self.active_pane.query("*"):
             if widget.focusable:
                 widget.focus()
@@ -170,16 +192,26 @@ class UringtraceApp(App[None]):
             self.call_after_refresh(self.refresh_view)
 
     def on_filter_entered(self, message: messages.FilterEntered) -> None:
-        try:
-            condition = condition_of(message.text, self.feed.context)
-        except Error as error:
-            self.notify(error.message, title="Filter", severity="error")
+        line = self.query_one(FilterLine)
+        if self.picture is None:
+            line.refuse(Error("nothing has been seen yet: try again in a moment"))
             return
-        self.query_one(FilterLine).close()
+        try:
+            condition = condition_of(message.text, self.picture.context)
+        except Error as error:
+            line.refuse(error)
+            return
+        self._close_filter()
         self._choose(filter_text=message.text, condition=condition)
 
+    def _close_filter(self) -> None:
+        self.query_one(FilterLine).close()
+        self._focus_pane()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action not in _OF_PANES or not isinstance(self.screen, messages.ShowsPictures)
+        if action in ("next_pane", "previous_pane") and isinstance(self.focused, Input):
+            return False
+        return action not in _OF_PANES or len(self.screen_stack) == 1
 
     def action_show_pane(self, name: str) -> None:
         self.query_one(TabbedContent).active = name
@@ -301,9 +333,15 @@ class UringtraceApp(App[None]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
         elif self.query_one(FilterLine).is_open:
-            self.query_one(FilterLine).close()
+            self._close_filter()
         else:
             self.exit()
+
+    def action_end(self) -> None:
+        if self.screen.get_selected_text():
+            # Ctrl-C copies what was selected with the mouse: the screen's own binding does that.
+            raise SkipAction
+        self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for action in ACTIONS:

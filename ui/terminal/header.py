@@ -1,56 +1,138 @@
-"""The lines on top of every pane: what is watched, how much happens, what strace would miss."""
+"""The lines on top of every pane: what is watched, how much happens, what strace would miss.
+
+Two lines wherever there are 80 columns: words become shorter, or go, before a line breaks. What was
+lost and untracked is always there, and stands out when it is not 0.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
 from uringtrace.tracer.live.picture import Picture
+from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.terminal.state import ViewState
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.table import shortened
 
+_GAP = "  "
+_ALARM = "bold reverse"
+_SHORTEST_TARGET = 16
+_SHORT_KERNEL = re.compile(r"\d+\.\d+(\.\d+)?")
+
+Fitted = tuple[str, str]
+"""Words and their style."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Words that belong together, and what can stand in their place."""
+
+    words: tuple[str, ...]
+    """From the longest to the shortest; the empty text leaves the part out."""
+    style: str = ""
+
 
 class Header(Static):
-    """Two lines; three where the terminal is narrow."""
+    """Two lines; three where the terminal has less than about 70 columns."""
 
     DEFAULT_CSS = """
     Header { height: auto; max-height: 3; background: $panel; color: $text; padding: 0 1; }
     """
 
+    def on_mount(self) -> None:
+        self.update("uringtrace\n")
+
     def show(self, picture: Picture, view: ViewState, recording: str | None) -> None:
         """Bring it in line with the picture; `recording` is the path that is being written."""
-        self.update(header_text(picture, view, recording, self.size.width or 80))
+        self.update(header_text(picture, view, recording, self.app.size.width - 2))
 
 
 def header_text(picture: Picture, view: ViewState, recording: str | None, width: int) -> Text:
-    """The header for this width; words, with emphasis where something needs a look."""
-    text = Text(no_wrap=False)
-    state = state_words(picture, view, recording)
-    where = f"Linux {picture.context.kernel}"
-    elapsed = clock(picture.elapsed_ns)
-    fixed = f"  {where}  {elapsed}  {state}"
-    text.append(shortened(picture.context.target, max(width - 2 - len(fixed), 16)), "bold")
-    text.append(f"  {where}  {elapsed}  ")
-    text.append(state, "bold")
-    text.append("\n")
-    text.append(f"io_uring {numbers.rate(picture.operations_now)}  calls {numbers.rate(picture.calls_now)}  ")
-    text.append(f"unseen by strace {numbers.share(picture.unseen_now)}", "bold")
-    text.append(f" ({numbers.share(picture.unseen)} in all)  ")
+    """The header for lines of `width` cells; emphasis where something needs a look."""
+    kernel = picture.context.kernel
+    release = _SHORT_KERNEL.match(kernel)
+    cpu = [] if picture.tracer_cpu is None else [f"tracer {numbers.share(picture.tracer_cpu)}"]
+    state = tuple(state_words(picture, view, recording, short=short) for short in (False, True))
+    of_time = [
+        Part((f"Linux {kernel}", release[0] if release else kernel[:8], "")),
+        Part((clock(picture.elapsed_ns),)),
+        Part(state, "bold"),
+        *(Part((f"{words} of a CPU", words)) for words in cpu),
+    ]
+    room = width - _width(_fitted(of_time, width - _SHORTEST_TARGET - len(_GAP))) - len(_GAP)
+    target = Part((shortened(target_words(picture), max(room, _SHORTEST_TARGET)),), "bold")
     lost, untracked = picture.losses.total_lost, picture.losses.untracked
-    text.append(loss_words(lost, untracked), "bold reverse" if lost or untracked else "")
-    if picture.tracer_cpu is not None:
-        text.append(f"  tracer {numbers.share(picture.tracer_cpu)} of a CPU")
-    return text
+    unseen = f"unseen by strace {numbers.share(picture.unseen_now)}"
+    figures = [
+        Part((f"io_uring {numbers.rate(picture.operations_now)}",)),
+        Part((f"calls {numbers.rate(picture.calls_now)}",)),
+        Part((f"{unseen} ({numbers.share(picture.unseen)} in all)", unseen), "bold"),
+        Part((loss_words("lost", lost), loss_words("lost", lost, short=True)), _ALARM if lost else ""),
+        Part(
+            (loss_words("untracked", untracked), loss_words("untracked", untracked, short=True)),
+            _ALARM if untracked else "",
+        ),
+    ]
+    lines = [_fitted([target, *of_time], width)]
+    rest = _fitted(figures, width)
+    lines += [rest] if _width(rest) <= width else [rest[:2], rest[2:]]
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(_line(line) for line in lines)
 
 
-def loss_words(lost: int, untracked: int) -> str:
-    """Both, always: nobody has to ask."""
-    mark = "!" if lost or untracked else ""
-    return f"{mark}lost {numbers.count(lost)}, untracked {numbers.count(untracked)}{mark}"
+def _fitted(parts: Sequence[Part], width: int) -> list[Fitted]:
+    """Each part with one wording; the first parts lose words first, and only as many as they must."""
+    chosen = [0] * len(parts)
+
+    def now() -> list[Fitted]:
+        pairs = zip(parts, chosen, strict=True)
+        return [(part.words[place], part.style) for part, place in pairs if part.words[place]]
+
+    while _width(now()) > width:
+        shortenable = [index for index, part in enumerate(parts) if chosen[index] < len(part.words) - 1]
+        if not shortenable:
+            break
+        chosen[min(shortenable, key=lambda index: (chosen[index], index))] += 1
+    return now()
 
 
-def state_words(picture: Picture, view: ViewState, recording: str | None) -> str:
+def _width(parts: Sequence[Fitted]) -> int:
+    return sum(cell_len(words) for words, _ in parts) + len(_GAP) * (len(parts) - 1)
+
+
+def _line(parts: Sequence[Fitted]) -> Text:
+    return Text(_GAP).join(Text(words, style) for words, style in parts)
+
+
+def target_words(picture: Picture) -> str:
+    """What was asked for; of a process that was named by its number the name as well."""
+    target = picture.context.target
+    processes = {thread.activity.tgid for thread in picture.threads}
+    names = [
+        thread.activity.name for thread in picture.threads if thread.activity.tid == thread.activity.tgid
+    ]
+    if picture.context.command or len(processes) != 1 or not names or not names[0]:
+        return printable(target)
+    return printable(f"{target} {names[0]}")
+
+
+def loss_words(what: str, number: int, *, short: bool = False) -> str:
+    """Always said: nobody has to ask. A sign marks what is not 0, where colours do not show."""
+    words = f"{what} {_brief(number) if short else numbers.count(number)}"
+    return f"!{words}" if number else words
+
+
+def _brief(number: int) -> str:
+    """`999`, `12.3k`, `1.23M`"""
+    return numbers.rate(number).removesuffix("/s")
+
+
+def state_words(picture: Picture, view: ViewState, recording: str | None, *, short: bool = False) -> str:
     """What time is doing."""
     words = []
     if picture.playback is not None:
@@ -64,7 +146,7 @@ def state_words(picture: Picture, view: ViewState, recording: str | None) -> str
     if view.paused:
         words.append("PAUSED")
     if view.filter_text:
-        words.append(f"filter: {shortened(view.filter_text, 24)}")
+        words.append("filtered" if short else f"filter: {printable(shortened(view.filter_text, 24))}")
     if recording is not None:
         words.append("recording")
     return " ".join(words)

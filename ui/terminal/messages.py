@@ -7,7 +7,6 @@ from typing import Protocol, runtime_checkable
 
 from textual.message import Message
 
-from uringtrace.errors import Error
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.ui.terminal.state import Sort, Timeline, ViewState
 
@@ -33,7 +32,7 @@ class PictureTaken(Message):
 class FeedEnded(Message):
     """The feed's thread has ended, with an error where there was one."""
 
-    def __init__(self, error: Error | None) -> None:
+    def __init__(self, error: Exception | None) -> None:
         super().__init__()
         self.error = error
 

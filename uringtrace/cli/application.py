@@ -9,25 +9,30 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 from uringtrace.cli.counting import start_line
 from uringtrace.cli.output import notice
 from uringtrace.cli.signals import pass_on
 from uringtrace.errors import EXIT_OK
-from uringtrace.tracer.capture import start_streaming
-from uringtrace.tracer.live.capture_feed import CaptureFeed
-from uringtrace.tracer.live.feed import Feed
-from uringtrace.tracer.live.playback_feed import PlaybackFeed
-from uringtrace.tracer.recording import open_recording
+from uringtrace.tracer.capture import StreamingCapture, start_streaming
+from uringtrace.tracer.environment import require_capture
+from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
+from uringtrace.tracer.live.early_feed import EarlyFeed
 from uringtrace.tracer.target import Target
-from uringtrace.ui.terminal.app import Options, UringtraceApp
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.live.feed import Feed
 
 
 def show_recording(path: Path, arguments: argparse.Namespace) -> int:
     """Play a recording until the user leaves. Raises what `open_recording` raises."""
+    from uringtrace.tracer.live.playback_feed import PlaybackFeed
+    from uringtrace.tracer.recording import open_recording
+
     recording = open_recording(path)
     _show(PlaybackFeed(recording, rows=arguments.rows), arguments)
     for problem in recording.problems:
@@ -37,20 +42,35 @@ def show_recording(path: Path, arguments: argparse.Namespace) -> int:
 
 def show_target(target: Target, arguments: argparse.Namespace) -> int:
     """Watch a running or launched target. Raises what the capture raises."""
-    with ExitStack() as stack:
-        capture = start_streaming(target, arguments.interface)
-        if target.command:
-            with _output_kept() as kept:
-                stack.enter_context(capture)
-            notice(f"the command's output goes to {kept}")
-        else:
-            stack.enter_context(capture)
+    require_capture()
+    capture = start_streaming(target, arguments.interface)
+
+    def feed(running: RunningCapture) -> CaptureFeed:
+        return CaptureFeed(running, rows=arguments.rows)
+
+    with _entered(capture, target) as entering, EarlyFeed(entering, feed, capture.stop) as early:
         notice(start_line("watching", str(target)))
-        _show(CaptureFeed(capture, rows=arguments.rows), arguments)
+        _show(early, arguments)
     return pass_on(capture.child_status)
 
 
+@contextmanager
+def _entered(capture: StreamingCapture, target: Target) -> Iterator[AbstractContextManager[RunningCapture]]:
+    """What still has to be entered: a command is launched here, while nothing uses the terminal."""
+    if not target.command:
+        yield capture
+        return
+    with ExitStack() as stack:
+        with _output_kept() as kept:
+            stack.enter_context(capture)
+        notice(f"the command's output goes to {kept}")
+        yield nullcontext(capture)
+
+
 def _show(feed: Feed, arguments: argparse.Namespace) -> None:
+    # Takes as long as attaching does, which goes on meanwhile.
+    from uringtrace.ui.terminal.app import Options, UringtraceApp
+
     app = UringtraceApp(feed, Options(dark=not arguments.light, seconds=arguments.duration))
     app.run()
     if app.error is not None:

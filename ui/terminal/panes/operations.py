@@ -35,7 +35,7 @@ COLUMNS = (
     Column("max", "MAX", least=6),
     Column("path", "PATH", right=False, least=_PATH_WIDTH, sortable=False),
     Column("in_flight", "OPEN", least=4),
-    Column("history", "LAST MINUTE", right=False, least=0, stretch=True, sortable=False, loses=Loses.OLDEST),
+    Column("history", "MINUTE", right=False, least=0, stretch=True, sortable=False, loses=Loses.OLDEST),
 )
 _KEYS: Mapping[str, Callable[[OperationNow], float | str | None]] = {
     "name": lambda operation: operation.summary.name,
@@ -68,7 +68,7 @@ class OperationsPane(PaneWidget):
     def show(self, picture: Picture, view: ViewState) -> None:
         sort = view.sorts.get(self.pane, DEFAULT_SORT)
         admitted = admitted_operations(picture, view.condition)
-        note = "The filter hides all of them." if picture.operations else "No operation was seen yet."
+        note = "The filter hides all of them." if picture.operations else "Waiting for the first operation."
         self.query_one(LiveTable).show_rows(operation_rows(admitted, sort), sort, note)
         words = filter_words(picture, view.condition, len(admitted))
         told = self.query_one(Static)

@@ -78,6 +78,7 @@ def test_on_this_machine(run_uringtrace):
         "privileges",
         "kernel",
         "software",
+        "interfaces",
         "tracepoints",
     }
     assert run_uringtrace("check").returncode == done.returncode

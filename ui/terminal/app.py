@@ -66,6 +66,17 @@ class Options:
     """End by itself after this time."""
 
 
+class PaneTabs(TabbedContent):
+    """Tabs that only a key or a click changes.
+
+    Else the news that a pane has got the focus would bring it back when it comes late, after the next key.
+    """
+
+    def on_tab_pane_focused(self, event: TabPane.Focused) -> None:
+        event.stop()
+        event.prevent_default()
+
+
 class UringtraceApp(App[None]):
     """One run of the terminal UI; `error` is what ended the feed, where it was an error."""
 
@@ -96,7 +107,7 @@ class UringtraceApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Header()
-        with TabbedContent(initial=PANES[0].name):
+        with PaneTabs(initial=PANES[0].name):
             for pane in PANES:
                 with TabPane(f"{pane.key} {pane.title}", id=pane.name):
                     yield all_panes()[pane.name]()
@@ -315,12 +326,19 @@ class UringtraceApp(App[None]):
             self._post(messages.Told(error.message, failed=True))
 
     def on_told(self, message: messages.Told) -> None:
-        self.notify(message.text, severity="error" if message.failed else "information")
+        self.notify(message.text, markup=False, severity="error" if message.failed else "information")
         self.refresh_view()
 
     def action_save_screen(self) -> None:
-        path = self.save_screenshot(path=str(self.options.directory))
-        self.notify(f"Saved as {path}")
+        folder = self.options.directory
+        try:
+            path = self.save_screenshot(path=str(folder))
+        except OSError as error:
+            self.notify(
+                f"The screen cannot be saved in {folder}: {error.strerror}", markup=False, severity="error"
+            )
+        else:
+            self.notify(f"Saved as {path}", markup=False)
 
     def action_toggle_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name

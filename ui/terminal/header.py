@@ -21,6 +21,8 @@ from uringtrace.ui.text import numbers
 from uringtrace.ui.text.table import shortened
 
 _GAP = "  "
+_NARROW = 60
+"""Cells of a line below which figures stand one space apart."""
 _ALARM = "bold reverse"
 _SHORTEST_TARGET = 16
 _SHORT_KERNEL = re.compile(r"\d+\.\d+(\.\d+)?")
@@ -42,7 +44,7 @@ class Header(Static):
     """Two lines; three where the terminal has less than about 70 columns."""
 
     DEFAULT_CSS = """
-    Header { height: auto; max-height: 3; background: $panel; color: $text; padding: 0 1; }
+    Header { height: auto; max-height: 3; background: $panel; color: $text; padding: 0 1; text-wrap: nowrap; }
     """
 
     def on_mount(self) -> None:
@@ -63,29 +65,32 @@ def header_text(picture: Picture, view: ViewState, recording: str | None, width:
         Part((f"Linux {kernel}", release[0] if release else kernel[:8], "")),
         Part((clock(picture.elapsed_ns),)),
         Part(state, "bold"),
-        *(Part((f"{words} of a CPU", words)) for words in cpu),
+        *(Part((f"{words} of a CPU", words, "")) for words in cpu),
     ]
-    room = width - _width(_fitted(of_time, width - _SHORTEST_TARGET - len(_GAP))) - len(_GAP)
+    gap = _GAP if width >= _NARROW else " "
+    left = width - _SHORTEST_TARGET - len(gap)
+    room = width - _width(_fitted(of_time, left, gap), gap) - len(gap)
     target = Part((shortened(target_words(picture), max(room, _SHORTEST_TARGET)),), "bold")
     lost, untracked = picture.losses.total_lost, picture.losses.untracked
-    unseen = f"unseen by strace {numbers.share(picture.unseen_now)}"
+    now = numbers.share(picture.unseen_now)
+    unseen = f"unseen by strace {now}"
     figures = [
         Part((f"io_uring {numbers.rate(picture.operations_now)}",)),
         Part((f"calls {numbers.rate(picture.calls_now)}",)),
-        Part((f"{unseen} ({numbers.share(picture.unseen)} in all)", unseen), "bold"),
-        Part((loss_words("lost", lost), loss_words("lost", lost, short=True)), _ALARM if lost else ""),
-        Part(
-            (loss_words("untracked", untracked), loss_words("untracked", untracked, short=True)),
-            _ALARM if untracked else "",
-        ),
+        Part((f"{unseen} ({numbers.share(picture.unseen)} in all)", unseen, f"unseen {now}"), "bold"),
+        Part(loss_words("lost", "lost", lost), _ALARM if lost else ""),
+        Part(loss_words("untracked", "untr.", untracked), _ALARM if untracked else ""),
     ]
-    lines = [_fitted([target, *of_time], width)]
-    rest = _fitted(figures, width)
-    lines += [rest] if _width(rest) <= width else [rest[:2], rest[2:]]
-    return Text("\n", no_wrap=True, overflow="ellipsis").join(_line(line) for line in lines)
+    lines = [_fitted([target, *of_time], width, gap)]
+    rest = _fitted(figures, width, gap)
+    if _width(rest, gap) <= width:
+        lines.append(rest)
+    else:
+        lines += [_fitted(figures[:2], width, gap), _fitted(figures[2:], width, gap)]
+    return Text("\n").join(_line(line, gap) for line in lines)
 
 
-def _fitted(parts: Sequence[Part], width: int) -> list[Fitted]:
+def _fitted(parts: Sequence[Part], width: int, gap: str) -> list[Fitted]:
     """Each part with one wording; the first parts lose words first, and only as many as they must."""
     chosen = [0] * len(parts)
 
@@ -93,7 +98,7 @@ def _fitted(parts: Sequence[Part], width: int) -> list[Fitted]:
         pairs = zip(parts, chosen, strict=True)
         return [(part.words[place], part.style) for part, place in pairs if part.words[place]]
 
-    while _width(now()) > width:
+    while _width(now(), gap) > width:
         shortenable = [index for index, part in enumerate(parts) if chosen[index] < len(part.words) - 1]
         if not shortenable:
             break
@@ -101,12 +106,12 @@ def _fitted(parts: Sequence[Part], width: int) -> list[Fitted]:
     return now()
 
 
-def _width(parts: Sequence[Fitted]) -> int:
-    return sum(cell_len(words) for words, _ in parts) + len(_GAP) * (len(parts) - 1)
+def _width(parts: Sequence[Fitted], gap: str) -> int:
+    return sum(cell_len(words) for words, _ in parts) + len(gap) * (len(parts) - 1)
 
 
-def _line(parts: Sequence[Fitted]) -> Text:
-    return Text(_GAP).join(Text(words, style) for words, style in parts)
+def _line(parts: Sequence[Fitted], gap: str) -> Text:
+    return Text(gap).join(Text(words, style) for words, style in parts)
 
 
 def target_words(picture: Picture) -> str:
@@ -116,15 +121,15 @@ def target_words(picture: Picture) -> str:
     names = [
         thread.activity.name for thread in picture.threads if thread.activity.tid == thread.activity.tgid
     ]
-    if picture.context.command or len(processes) != 1 or not names or not names[0]:
+    if len(processes) != 1 or not names or not names[0] or names[0] in target:
         return printable(target)
     return printable(f"{target} {names[0]}")
 
 
-def loss_words(what: str, number: int, *, short: bool = False) -> str:
+def loss_words(what: str, brief: str, number: int) -> tuple[str, ...]:
     """Always said: nobody has to ask. A sign marks what is not 0, where colours do not show."""
-    words = f"{what} {_brief(number) if short else numbers.count(number)}"
-    return f"!{words}" if number else words
+    sign = "!" if number else ""
+    return f"{sign}{what} {number:,}", f"{sign}{what} {_brief(number)}", f"{sign}{brief} {_brief(number)}"
 
 
 def _brief(number: int) -> str:

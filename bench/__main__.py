@@ -27,13 +27,14 @@ from bench.nop import measure_nop
 from bench.servers import measure_servers
 from bench.startup import measure_startup
 from bench.streaming import measure_streaming
+from bench.terminal import measure_terminal
 from uringtrace.errors import Error
 from uringtrace.targets.build import binary
 
 SCHEMA = 1
 FIO_ROUNDS = 3
 """Rounds of fio for one of the others: its runs are short, and vary more."""
-PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers")
+PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers", "terminal")
 
 
 def main() -> int:
@@ -93,6 +94,9 @@ def _measure(
         if part == "streaming":
             streamed = measure_streaming(program, arguments.stream, arguments.batch, folder, _progress)
             return streamed, table.streaming_lines(streamed)
+        if part == "terminal":
+            terminal = measure_terminal(program, arguments.batch, _progress)
+            return terminal, table.terminal_lines(terminal)
         if part == "servers":
             servers = measure_servers(rounds, folder, _progress)
             return servers, table.servers_lines(servers, rounds)

@@ -11,11 +11,15 @@ from bench.servers import ServerRow
 from bench.shares import Share
 from bench.startup import Startup
 from bench.streaming import Streaming
+from bench.terminal import TerminalRow
 
 FIO_GOAL = 0.97
 ATTACHED_GOAL_SECONDS = 0.6
 HELP_GOAL_SECONDS = 0.15
 PRIVATE_GOAL_BYTES = 200_000_000
+KEY_GOAL_SECONDS = 0.1
+UI_GOAL, IDLE_GOAL = 0.2, 0.02
+FIRST_DATA_GOAL_SECONDS = 1.5
 
 
 def nop_lines(rows: Sequence[Row], batch: int, rounds: int) -> Iterator[str]:
@@ -103,6 +107,24 @@ def servers_lines(rows: Sequence[ServerRow], rounds: int) -> Iterator[str]:
     yield "iterative serves one connection at a time: there each request has its own"
 
 
+def terminal_lines(rows: Sequence[TerminalRow]) -> Iterator[str]:
+    """How the terminal application answers, and what it costs."""
+    yield "the terminal application; CPU as shares of one processor, while no key is pressed"
+    yield f"{'':<16}{'first data':>12}{'key p50':>10}{'key p95':>10}{'UI':>8}{'capture':>9}{'lost':>8}"
+    for row in rows:
+        if row.skipped:
+            yield f"{row.name:<16}  – {row.skipped}"
+            continue
+        times = (row.first_data_seconds, row.key_p50_seconds, row.key_p95_seconds)
+        first, middle, late = (f"{_number(value, 3)} s" for value in times)
+        ui, capture = (_percent(share) for share in (row.ui_share, row.capture_share))
+        yield f"{row.name:<16}{first:>12}{middle:>10}{late:>10}{ui:>8}{capture:>9}{row.lost:>8}"
+    yield (
+        f"goals: first data ≤ {FIRST_DATA_GOAL_SECONDS} s, key p95 ≤ {KEY_GOAL_SECONDS} s, "
+        f"UI ≤ {UI_GOAL:.0%}, both ≤ {IDLE_GOAL:.0%} when idle, lost 0"
+    )
+
+
 def startup_lines(result: Startup | str) -> Iterator[str]:
     """Start-up times."""
     if isinstance(result, str):
@@ -117,6 +139,10 @@ def startup_lines(result: Startup | str) -> Iterator[str]:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _small(value: float | None) -> str:

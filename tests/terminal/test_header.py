@@ -106,6 +106,7 @@ def test_names_are_harmless(width: int) -> None:
         ({"ended": True}, "ended"),
         ({"playback": Playback(0, 0, SECOND, True, 2.0)}, "playing ×2"),
         ({"playback": Playback(0, 0, SECOND, False, 0.5)}, "stopped ×0.5"),
+        ({"playback": Playback(0, 0, SECOND, False, 1.0), "ended": True}, "ended ×1"),
     ],
 )
 def test_what_time_does(changes: dict[str, Any], words: str) -> None:

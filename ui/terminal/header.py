@@ -142,7 +142,7 @@ def state_words(picture: Picture, view: ViewState, recording: str | None, *, sho
     words = []
     if picture.playback is not None:
         playback = picture.playback
-        words.append("playing" if playback.playing else "stopped")
+        words.append("playing" if playback.playing else "ended" if picture.ended else "stopped")
         words.append(f"×{playback.speed:g}")
     elif picture.ended:
         words.append("ended")

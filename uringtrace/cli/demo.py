@@ -92,18 +92,26 @@ def _require(architecture: Architecture) -> None:
 
 
 def show_recording(reason: Error, colour: str) -> int:
-    """What another machine saw, for one that can show nothing itself."""
+    """What another machine saw, for one that can show nothing itself; on a terminal it is played."""
     from uringtrace import targets
-    from uringtrace.cli.command import parse
+    from uringtrace.cli.command import Command, parse
+    from uringtrace.cli.live import LiveCommand, is_terminal
     from uringtrace.cli.stat import StatCommand
 
     print(f"No demonstration on this machine: {reason.message}")
     if reason.way_out:
         print(f"  {reason.way_out}")
     print("\nThis is NOT a capture of this machine: a recording that is shipped with the project follows.")
-    print(f"$ uringtrace stat {RECORDING}", flush=True)
     path = Path(targets.__file__).parent / RECORDING.relative_to("targets")
-    command = StatCommand()
+    command: Command = StatCommand()
+    if is_terminal():
+        # The screen covers what was said, so it waits to be read.
+        print(f"$ uringtrace {RECORDING}\nEnter plays it; q ends it then", flush=True)
+        if not sys.stdin.readline():
+            return EXIT_OK
+        command = LiveCommand()
+    else:
+        print(f"$ uringtrace stat {RECORDING}", flush=True)
     return command.run(parse(command.name, command, [str(path), "--color", colour]))
 
 

@@ -51,7 +51,7 @@ without a terminal, or with --text: the tables of `stat`, each second"""
         parser.add_argument("--light", action="store_true", help="begin with the light theme")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        if not arguments.text and _is_terminal():
+        if not arguments.text and is_terminal():
             from uringtrace.cli.application import show_recording, show_target
 
             path = recording_from(arguments)
@@ -68,7 +68,7 @@ without a terminal, or with --text: the tables of `stat`, each second"""
         return pass_on(source.child_status)
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether there is a keyboard and a screen that can be drawn on."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
     if os.environ.get("TERM", "dumb") == "dumb":

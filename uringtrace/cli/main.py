@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from textwrap import dedent
 
 from uringtrace import __version__
@@ -23,7 +24,7 @@ EXIT_BROKEN_PIPE = 141
 """As a shell shows a process that SIGINT or SIGPIPE ended: 128 + the signal's number."""
 
 SHORT_FORM_OPTIONS = ("-p", "--pid", "-a", "--all", "-f", "--follow")
-"""A command line that starts with one of these, a number or `--` means `DEFAULT_COMMAND`."""
+"""A command line that starts with one of these, a number, `--` or a directory means `DEFAULT_COMMAND`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +76,10 @@ def dispatch(argv: list[str]) -> int:
 
 def is_short_form(first: str) -> bool:
     """Whether a command line that starts with `first` leaves the command out."""
-    return first == "--" or first.replace(",", "").isdecimal() or first.startswith(SHORT_FORM_OPTIONS)
+    if first == "--" or first.replace(",", "").isdecimal() or first.startswith(SHORT_FORM_OPTIONS):
+        return True
+    # A recording is a directory; one with a command's name needs a path, such as ./stat.
+    return bool(first) and first not in COMMANDS and Path(first).is_dir()
 
 
 def unknown(name: str) -> UsageError:

@@ -48,11 +48,16 @@ class Header(Static):
     """
 
     def on_mount(self) -> None:
+        self._lines = 2
         self.update("uringtrace\n")
 
     def show(self, picture: Picture, view: ViewState, recording: str | None) -> None:
         """Bring it in line with the picture; `recording` is the path that is being written."""
-        self.update(header_text(picture, view, recording, self.app.size.width - 2))
+        text = header_text(picture, view, recording, self.app.size.width - 2)
+        lines = text.plain.count("\n") + 1
+        # A new layout of the whole screen costs more than all else here: only where it has to be.
+        self.update(text, layout=lines != self._lines)
+        self._lines = lines
 
 
 def header_text(picture: Picture, view: ViewState, recording: str | None, width: int) -> Text:

@@ -62,6 +62,7 @@ class OperationsPane(PaneWidget):
     """
 
     def compose(self) -> ComposeResult:
+        self._told = ""
         yield LiveTable(self.pane, COLUMNS)
         yield Static(markup=False)
 
@@ -71,9 +72,11 @@ class OperationsPane(PaneWidget):
         note = "The filter hides all of them." if picture.operations else "Waiting for the first operation."
         self.query_one(LiveTable).show_rows(operation_rows(admitted, sort), sort, note)
         words = filter_words(picture, view.condition, len(admitted))
-        told = self.query_one(Static)
-        told.set_class(bool(words), "-told")
-        told.update(words)
+        if words != self._told:
+            self._told = words
+            told = self.query_one(Static)
+            told.set_class(bool(words), "-told")
+            told.update(words)
 
     def detail(self, key: object) -> Screen[None] | None:
         return OperationScreen(key) if isinstance(key, int) else None

@@ -59,6 +59,14 @@ static __always_inline u64 number(u64 pointer)
 		char bytes[sizeof(struct type)]; \
 	} __attribute__((aligned(8)))
 
+/* The same number, of which the verifier knows nothing: what it cannot tell apart it need not
+ * follow apart. `unknown` is any number that it knows no bit of. */
+static __always_inline u64 hidden(u64 value, u64 unknown)
+{
+	asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
+	return value;
+}
+
 /* Process and thread ids are those of the tracer's own pid namespace; 0 for a task that it
  * does not see. */
 #ifdef NAMESPACE_INODE

@@ -255,12 +255,13 @@ static __always_inline u32 file_number(u64 file)
 	return fresh.file;
 }
 
+static __always_inline u32 number_of(u64 file) { return file ? file_number(file) : 0; }
+
 #ifdef IO_URING
 /* The number of the file that a request works on, 0 when it has none. */
 static __always_inline u32 file_of(u64 req)
 {
-	u64 file = LOAD_PROBED(u64, req, OFF_REQ_FILE);
-	return file ? file_number(file) : 0;
+	return number_of(LOAD_PROBED(u64, req, OFF_REQ_FILE));
 }
 #endif
 
@@ -296,8 +297,7 @@ static __always_inline void forget_renamed_file_at(s32 fd)
 
 static __always_inline u32 file_number_at(s32 fd)
 {
-	u64 file = file_at(fd);
-	return file ? file_number(file) : 0;
+	return number_of(file_at(fd));
 }
 
 int describe_file(struct bpf_raw_tracepoint_args *ctx)

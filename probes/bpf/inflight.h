@@ -95,12 +95,11 @@ static __always_inline struct entry *spilled_find(u64 req)
 }
 
 /* An entry of a set, in a way that the verifier does not know: it would follow each of them
- * apart to the end of the program, which took most of the time to attach. What it knows
- * nothing of is added and taken away again. */
+ * apart to the end of the program, which took most of the time to attach. */
 static __always_inline struct entry *entry_at(struct set *set, u64 way)
 {
-	u64 unknown = set->entry[way].request.submitted_ns;
-	asm volatile("%0 ^= %1\n%0 ^= %1\n%0 &= 3" : "+r"(way) : "r"(unknown)); /* WAYS - 1 */
+	way = hidden(way, set->entry[way].request.submitted_ns);
+	asm volatile("%0 &= 3" : "+r"(way)); /* WAYS - 1 */
 	return &set->entry[way];
 }
 

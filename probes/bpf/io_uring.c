@@ -287,19 +287,19 @@ static __always_inline u64 completion_time(struct ring *ring, u32 cq_tail, int h
 }
 
 #ifdef ARGUMENTS
-/* The file of the descriptor, or of the ring's slot, that a completion brings. */
-static __always_inline u32 new_descriptor(u64 octx, u8 opcode, const struct sqe *sqe, s32 result)
+/* The file of the descriptor, or of the ring's slot, that a completion brings; 0 for none. */
+static __always_inline u64 new_file(u64 octx, u8 opcode, u32 file_index, s32 result)
 {
 	if (opcode != OP_ACCEPT && opcode != OP_SOCKET && opcode != OP_OPENAT && opcode != OP_OPENAT2)
 		return 0;
 	if (result < 0)
 		return 0;
-	if (!sqe->file_index) {
+	if (!file_index) {
 		if (opcode == OP_OPENAT || opcode == OP_OPENAT2)
 			forget_renamed_file_at(result);
-		return file_number_at(result);
+		return file_at(result);
 	}
-	u32 slot = sqe->file_index == SLOT_ANY ? result : sqe->file_index - 1;
+	u32 slot = file_index == SLOT_ANY ? result : file_index - 1;
 	u64 file = 0;
 #if defined(OFF_CTX_FILE_NODES) && defined(OFF_NODE_FILE)
 	u64 nodes = LOAD_PROBED(u64, octx, OFF_CTX_FILE_NODES);
@@ -307,16 +307,28 @@ static __always_inline u32 new_descriptor(u64 octx, u8 opcode, const struct sqe 
 #elif defined(OFF_CTX_FIXED_FILES)
 	file = LOAD_PROBED(u64, LOAD_PROBED(u64, octx, OFF_CTX_FIXED_FILES), (u64)slot * 8);
 #endif
-	file &= ~7ULL; /* FFS_MASK, FFS_NOWAIT and their like, io_uring/filetable.h */
-	return file ? file_number(file) : 0;
+	return file & ~7ULL; /* FFS_MASK, FFS_NOWAIT and their like, io_uring/filetable.h */
 }
 
-/* The file that SPLICE and TEE read from. */
-static __always_inline u32 spliced_file(u8 opcode, const struct sqe *sqe)
+/* The file that SPLICE and TEE read from; 0 for none. */
+static __always_inline u64 spliced_file(u8 opcode, u32 op_flags, u32 file_index)
 {
-	if ((opcode != OP_SPLICE && opcode != OP_TEE) || sqe->op_flags & SPLICE_F_FD_IN_FIXED)
+	if ((opcode != OP_SPLICE && opcode != OP_TEE) || op_flags & SPLICE_F_FD_IN_FIXED)
 		return 0;
-	return file_number_at(sqe->file_index);
+	return file_at(file_index);
+}
+
+/* All files of a completion. Each is numbered in one place, with or without an SQE, and the
+ * verifier, which takes long for that, goes on from there in one way only. */
+static __always_inline void number_files(struct completion *completion, u64 octx, u64 req, u8 opcode,
+					 u32 file_index, u32 op_flags)
+{
+	u64 made = new_file(octx, opcode, file_index, completion->result);
+	u64 from = spliced_file(opcode, op_flags, file_index);
+	u64 unknown = completion->now;
+	completion->file = hidden(file_of(req), unknown);
+	completion->result_file = hidden(number_of(hidden(made, unknown)), unknown);
+	completion->second_file = hidden(number_of(hidden(from, unknown)), unknown);
 }
 #endif
 
@@ -398,13 +410,13 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	};
 #ifdef ARGUMENTS
 	if (from_req && !(extra_path & PATH_OVERFLOW)) {
-		completion.file = file_of(from_req);
+		/* Without an SQE nothing tells which file is spliced from. */
+		u32 file_index = 0, op_flags = SPLICE_F_FD_IN_FIXED;
 		if (entry && sqe_fields(entry)) {
-			completion.result_file = new_descriptor(octx, request->opcode, sqe_of(entry), result);
-			completion.second_file = spliced_file(request->opcode, sqe_of(entry));
-		} else if (request) {
-			completion.result_file = new_descriptor(octx, request->opcode, &(struct sqe){}, result);
+			file_index = sqe_of(entry)->file_index;
+			op_flags = sqe_of(entry)->op_flags;
 		}
+		number_files(&completion, octx, from_req, request->opcode, file_index, op_flags);
 	}
 #endif
 	emit(request, entry ? sqe_fields(entry) : 0, sqe_of(entry), &completion);

@@ -101,6 +101,7 @@ def run(
         f"""#!/bin/bash
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
 unset PYTHONDONTWRITEBYTECODE
+ulimit -n 65536  # the first process has far fewer than any service
 ip link set lo up
 if [ -d /exchange/probes ]; then
     install -d -m 700 /var/cache/uringtrace

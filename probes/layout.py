@@ -67,6 +67,9 @@ REQUIRED: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 """Constant → paths to try, in order. Without one of these nothing is captured."""
 
+_BEFORE = "operations begun before the capture"
+_NEW_BEFORE = "what operations begun before the capture opened or accepted"
+
 OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "OFF_CTX_CQ_ENTRIES": ((("io_ring_ctx", "cq_entries"),), "sizes of rings created before attach"),
     "OFF_CTX_FILES": (
@@ -100,6 +103,17 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
         (("io_ring_ctx", "submit_state.link.last"),),
         "the chain of an operation that was refused",
     ),
+    "OFF_REQ_TASK": ((("io_kiocb", "task"),), _BEFORE),
+    "OFF_REQ_TCTX": ((("io_kiocb", "tctx"),), _BEFORE),
+    "OFF_TCTX_TASK": ((("io_uring_task", "task"),), _BEFORE),
+    "OFF_REQ_POLL_EVENTS": (
+        (("io_kiocb", "apoll_events"),),
+        "multishot polls begun before the capture",
+    ),
+    "OFF_SEND_FLAGS": ((("io_sr_msg", "flags"),), "bundled sends begun before the capture"),
+    "OFF_ACCEPT_SLOT": ((("io_accept", "file_slot"),), _NEW_BEFORE),
+    "OFF_SOCKET_SLOT": ((("io_socket", "file_slot"),), _NEW_BEFORE),
+    "OFF_OPEN_SLOT": ((("io_open", "file_slot"),), _NEW_BEFORE),
     "OFF_REQ_WORK": ((("io_kiocb", "work"),), "overflowed completions of worker threads"),
     "OFF_TASK_WORKER": ((("task_struct", "worker_private"),), "overflowed completions of worker threads"),
     "OFF_WORKER_WORK": ((("io_worker", "cur_work"),), "overflowed completions of worker threads"),
@@ -126,8 +140,11 @@ OPTIONAL: Mapping[str, tuple[tuple[tuple[str, str], ...], str]] = {
 }
 """Constant → paths to try, and what is lost without it."""
 
-ALTERNATIVES = (frozenset({"OFF_CTX_FILE_NODES", "OFF_NODE_FILE"}), frozenset({"OFF_CTX_FIXED_FILES"}))
-"""Ways to the same feature: a kernel that has one of these sets lacks nothing."""
+ALTERNATIVES = (
+    (frozenset({"OFF_CTX_FILE_NODES", "OFF_NODE_FILE"}), frozenset({"OFF_CTX_FIXED_FILES"})),
+    (frozenset({"OFF_REQ_TASK"}), frozenset({"OFF_REQ_TCTX", "OFF_TCTX_TASK"})),
+)
+"""For each feature with several ways to it, these ways: with all of one set a kernel lacks nothing."""
 
 CALLS: tuple[Mapping[str, tuple[str, str]], ...] = (
     {
@@ -256,11 +273,9 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
     }
 
 
-def _posts_many(btf: Btf) -> int:
+def _request_bits(btf: Btf, *names: str) -> str:
     bits = btf.enumerators("REQ_F_", containing="REQ_F_FIXED_FILE_BIT")
-    return sum(
-        1 << bits[name] for name in ("REQ_F_APOLL_MULTISHOT_BIT", "REQ_F_MULTISHOT_BIT") if name in bits
-    )
+    return f"{sum(1 << bits[name] for name in names if name in bits)}ULL"
 
 
 def _take_all(btf: Btf, wanted: Mapping[str, tuple[str, str]], constants: dict[str, str]) -> bool:
@@ -303,17 +318,21 @@ def read_layout(btf: Btf) -> Layout:
             lacking[name] = cost
         else:
             constants[name] = str(field.offset)
-    if any(not ways & lacking.keys() for ways in ALTERNATIVES):
-        lacking = {
-            name: cost for name, cost in lacking.items() if not any(name in ways for ways in ALTERNATIVES)
-        }
+            if name == "OFF_SEND_FLAGS":
+                constants["SEND_FLAGS_TYPE"] = f"u{8 * field.size}"
+    for ways in ALTERNATIVES:
+        if any(not way & lacking.keys() for way in ways):
+            lacking = {
+                name: cost for name, cost in lacking.items() if not any(name in way for way in ways)
+            }
     missing = list(lacking.values())
     has_calls = any(_take_all(btf, wanted, constants) for wanted in CALLS)
     if not has_calls:
         missing.append("system calls")
     has_namespaces = _take_all(btf, NAMESPACE, constants)
     constants |= _opcode_constants(names)
-    constants["REQ_POSTS_MANY"] = f"{_posts_many(btf)}ULL"
+    constants["REQ_POSTS_MANY"] = _request_bits(btf, "REQ_F_APOLL_MULTISHOT_BIT", "REQ_F_MULTISHOT_BIT")
+    constants["REQ_POLLED"] = _request_bits(btf, "REQ_F_POLLED_BIT")
     if _GIVES_TASK in (btf.enum("bpf_func_id") or ()):
         constants["TYPED_TASK"] = "1"
     return Layout(constants, names, tuple(dict.fromkeys(missing)), lacks_io_uring, has_calls, has_namespaces)

@@ -44,6 +44,7 @@ from uringtrace.probes.tracepoints import Chosen, choose
 
 _TWIN = "_twin"
 """Ends the name of a probe's second program, which takes what the kernel skips for the first."""
+_WAKES_REQUEST = "io_uring_task_add"
 _CONTINUED: Mapping[str, tuple[str, ...]] = {
     "io_uring_complete": ("describe_file",),
     "sys_enter": ("describe_file", "call_memory_entry", "read_memory_entry"),
@@ -245,12 +246,13 @@ class Program:
         """Events for which the kernel did not run a probe (recursion on one processor).
 
         Those that a twin took are among them. What is skipped for a twin is no loss: the
-        probe itself ran (probes/bpf/socket.c).
+        probe itself ran (probes/bpf/socket.c). Neither is a wake of a request: what is not
+        known for it shows when it completes.
         """
         return sum(
             recursion_misses(program)
             for probe, program in self._programs.items()
-            if not probe.function.endswith(_TWIN)
+            if not probe.function.endswith(_TWIN) and probe.function != _WAKES_REQUEST
         )
 
     def ring_buffer(self, name: str) -> RingBuffer:

@@ -128,6 +128,11 @@ SUBJECTS = (
         (_request_only("io_uring_queue_async_work", "QUEUE_REQ"),),
     ),
     Subject(
+        "io_uring_task_add",
+        "completions of multishot operations begun before the capture are untracked",
+        (_request_only("io_uring_task_add", "TASK_ADD_REQ"),),
+    ),
+    Subject(
         "io_uring_defer",
         "drained operations are not marked",
         (_request_only("io_uring_defer", "DEFER_REQ"),),

@@ -38,7 +38,7 @@ static __always_inline void fill(struct operation_slot *slot, const struct reque
 		slot->opcode = request->opcode;
 		slot->sqe_flags = request->sqe_flags & completion->sqe_flags_mask;
 		slot->fd = request->fd;
-		slot->submitted_ns = request->submitted_ns;
+		slot->submitted_ns = rare(request->flags & REQUEST_BEFORE) ? 0 : request->submitted_ns;
 		slot->tgid = request->tgid;
 		slot->tid = request->tid;
 	} else {

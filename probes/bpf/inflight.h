@@ -9,7 +9,8 @@
  * beginning and end of an operation are plain stores by its only owner; submitted_ns
  * is 0 in between. An address that finds its set full goes to a hash map. The table
  * never forgets a request by itself: an operation stays until its completion, or until
- * the kernel reuses the request structure.
+ * the kernel reuses the request structure. One that was begun before the capture is
+ * entered when something names its request; its submitted_ns only tells that it is there.
  */
 #pragma once
 #include "common.h"
@@ -19,6 +20,8 @@
 enum request_flags {
 	REQUEST_POSTS_MANY = 1, /* multishot: listed in by_user_data */
 	REQUEST_NONZERO = 2,    /* some SQE field is not zero */
+	/* 4 is REQUEST_CALL, call.h */
+	REQUEST_BEFORE = 8,     /* its submission was not seen: submitted_ns is some time after it */
 };
 
 struct sqe {
@@ -119,9 +122,10 @@ static __always_inline struct entry *request_find(u64 req)
 	return spilled_find(req);
 }
 
-/* The entry of a request that is being submitted. Its contents are stale, unless
- * submitted_ns tells that the table still has an operation of this request structure. */
-static __always_inline struct entry *request_claim(u64 req)
+/* The entry of a request that the table has not, or 0 without room for it. Its contents are
+ * stale, unless submitted_ns tells that the table still has an operation of this request
+ * structure. */
+static __always_inline struct entry *request_place(u64 req)
 {
 	struct set *set = set_of(req);
 	struct entry *entry;
@@ -148,7 +152,13 @@ static __always_inline struct entry *request_claim(u64 req)
 		return 0;
 	*ever = 1;
 	spilled.update(&req, blank);
-	entry = (struct entry *)spilled.lookup(&req);
+	return (struct entry *)spilled.lookup(&req);
+}
+
+/* The same for a request that is being submitted: what finds no room is counted. */
+static __always_inline struct entry *request_claim(u64 req)
+{
+	struct entry *entry = request_place(req);
 	if (!entry)
 		count(LOST_TABLE);
 	return entry;

@@ -7,9 +7,10 @@
  * Completions are recognised by the request's address, never by user_data, which the
  * application may repeat; only completions that the kernel posts without naming their
  * request (multishot, zero-copy notifications) are found through (ring, user_data).
+ * Operations begun before the capture: before.h.
  */
 #include "facts.h"
-#include "emit.h"
+#include "before.h"
 
 #ifdef IO_URING
 
@@ -39,7 +40,8 @@ static __always_inline void superseded(struct entry *entry, u64 now)
 {
 	struct request *request = &entry->request;
 	int hidden = request->sqe_flags & SQE_CQE_SKIP;
-	if (!hidden) {
+	int counted = !(request->flags & REQUEST_BEFORE);
+	if (!hidden && counted) {
 		struct ring *ring = ring_of_number(request->ring);
 		if (ring)
 			ring->superseded++;
@@ -233,17 +235,19 @@ int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
-static __always_inline void mark(u64 req, u8 path)
+static __always_inline int mark(u64 req, u8 path)
 {
-	struct entry *entry = request_find(number(req));
+	struct entry *entry = request_find(req);
 	if (entry)
 		entry->request.path |= path;
+	return entry != 0;
 }
 
 #ifdef POLL_ARM_REQ
 int io_uring_poll_arm(struct bpf_raw_tracepoint_args *ctx)
 {
-	mark(ctx->args[POLL_ARM_REQ], PATH_POLL);
+	/* Not entered when it is unknown: where a worker armed it, it may be done and gone. */
+	mark(number(ctx->args[POLL_ARM_REQ]), PATH_POLL);
 	return 0;
 }
 #endif
@@ -251,7 +255,24 @@ int io_uring_poll_arm(struct bpf_raw_tracepoint_args *ctx)
 #ifdef QUEUE_REQ
 int io_uring_queue_async_work(struct bpf_raw_tracepoint_args *ctx)
 {
-	mark(ctx->args[QUEUE_REQ], PATH_IO_WQ);
+	u64 req = number(ctx->args[QUEUE_REQ]);
+	if (rare(!mark(req, PATH_IO_WQ))) {
+		enter_before(req);
+		mark(req, PATH_IO_WQ);
+	}
+	return 0;
+}
+#endif
+
+#ifdef TASK_ADD_REQ
+/* A request is woken by what it polled for, or cancelled: in whatever context that happens.
+ * The one that wakes it holds it until its own task may go on with it (io_uring/poll.c,
+ * io_poll_get_ownership), so it is neither completed nor submitted anew meanwhile. */
+int io_uring_task_add(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 req = number(ctx->args[TASK_ADD_REQ]);
+	if (rare(!request_find(req)))
+		enter_before(req);
 	return 0;
 }
 #endif
@@ -259,7 +280,7 @@ int io_uring_queue_async_work(struct bpf_raw_tracepoint_args *ctx)
 #ifdef DEFER_REQ
 int io_uring_defer(struct bpf_raw_tracepoint_args *ctx)
 {
-	mark(ctx->args[DEFER_REQ], PATH_DEFERRED);
+	mark(number(ctx->args[DEFER_REQ]), PATH_DEFERRED);
 	return 0;
 }
 #endif
@@ -353,6 +374,7 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	u32 class = cqe_flags & CQE_NOTIF ? OPEN_ZERO_COPY : OPEN_MULTISHOT;
 	u64 from_req = 0;
 	u8 kind = KIND_COMPLETION;
+	int remembered = 1;
 
 	if (req && !(cqe_flags & CQE_NOTIF)) {
 		entry = request_find(req);
@@ -378,6 +400,14 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 					from_req = open->req;
 				}
 			}
+		}
+	}
+	/* It is alive until its CQE is posted. A notification comes from a request of its own. */
+	if (rare(!request && req && !(cqe_flags & CQE_NOTIF) && capture_started())) {
+		request = look_at_before(req, ring->number);
+		if (request) {
+			remembered = 0;
+			from_req = req;
 		}
 	}
 	if (usual(from_req) && rare(by_worker()))
@@ -412,11 +442,14 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	if (from_req && !(extra_path & PATH_OVERFLOW)) {
 		/* Without an SQE nothing tells which file is spliced from. */
 		u32 file_index = 0, op_flags = SPLICE_F_FD_IN_FIXED;
+		u8 opcode = request->opcode;
 		if (entry && sqe_fields(entry)) {
 			file_index = sqe_of(entry)->file_index;
 			op_flags = sqe_of(entry)->op_flags;
+		} else if (rare(request->flags & REQUEST_BEFORE) && !place_before(from_req, opcode, &file_index)) {
+			opcode = OP_NOP;
 		}
-		number_files(&completion, octx, from_req, request->opcode, file_index, op_flags);
+		number_files(&completion, octx, from_req, opcode, file_index, op_flags);
 	}
 #endif
 	emit(request, entry ? sqe_fields(entry) : 0, sqe_of(entry), &completion);
@@ -434,25 +467,26 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 			else if (BYTE_OPCODES(request->opcode))
 				totals->bytes += result;
 			add_path(totals, path);
-			if (!(request->flags & REQUEST_POSTS_MANY)) {
+			if (!(request->flags & (REQUEST_POSTS_MANY | REQUEST_BEFORE))) {
 				add_latency((struct counts *)totals, now - request->submitted_ns);
 				add_to_histogram(totals->histogram, now - request->submitted_ns);
 			}
 		}
 		if (!more)
 			totals->ended++;
-		if (!more && request->sqe_flags & SQE_CQE_SKIP)
+		if (!more && request->sqe_flags & SQE_CQE_SKIP && !(request->flags & REQUEST_BEFORE))
 			totals->silent--;
 	}
 #endif
 	if (!request)
 		return;
 	if (usual(!more)) {
-		if (!(request->sqe_flags & SQE_CQE_SKIP))
+		/* Those in flight are of those that were submitted. */
+		if (!(request->sqe_flags & SQE_CQE_SKIP || request->flags & REQUEST_BEFORE))
 			ring->ended++;
 		if (rare(cqe_flags & CQE_NOTIF))
 			open_end(octx, OPEN_ZERO_COPY, 0, user_data);
-		else if (rare(request->flags & REQUEST_POSTS_MANY))
+		else if (rare(request->flags & REQUEST_POSTS_MANY) && remembered)
 			open_end(octx, OPEN_MULTISHOT, from_req, request->user_data);
 		if (entry)
 			request_release(entry, from_req);

@@ -53,6 +53,7 @@ enum path_bits {
 #define SETUP_SQE128 (1 << 10)
 #define SETUP_NO_SQARRAY (1 << 16)
 #define POLL_ADD_MULTI (1 << 0)
+#define POLL_ONESHOT (1 << 30) /* EPOLLONESHOT, include/uapi/linux/eventpoll.h */
 #define POLL_UPDATE_USER_DATA (1 << 2)
 #define TIMEOUT_MULTISHOT (1 << 6)
 #define URING_CMD_MULTISHOT (1 << 1)

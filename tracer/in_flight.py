@@ -31,6 +31,8 @@ from uringtrace.tracer.record import SQE_CQE_SKIP_SUCCESS, Kind
 
 _POSTS_MANY = 1
 _REQUEST_NONZERO = 2
+_REQUEST_BEFORE = 8
+"""Its submission was not seen."""
 _COPIED = ("ioprio", "len", "off", "addr", "op_flags", "buf_index", "personality", "file_index", "addr3")
 
 
@@ -43,7 +45,7 @@ def waiting_entries(opens: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     waiting = opens[opens["request"]["flags"] & _POSTS_MANY == 0]
     entries = np.zeros(len(waiting), dtype)
     entries["request"] = waiting["request"]
-    entries["request"]["flags"] = 0
+    entries["request"]["flags"] &= _REQUEST_BEFORE
     entries["request"]["sqe_flags"] &= ~np.uint8(ARGUMENTS_SEEN)
     return np.repeat(entries, waiting["count"])
 
@@ -52,13 +54,17 @@ def unfinished_slots(entries: NDArray[Any], ended_ns: int) -> Slots:
     """Slots, as the probes would write them, for entries of the in-flight table.
 
     `entries` has dtype `ARGUMENTS_ENTRY` or `STREAM_ENTRY`; the result is in order of
-    submission and has an arguments slot where the SQE or a chain is known.
+    submission, those begun before the capture first, and has an arguments slot where the SQE or a
+    chain is known.
     """
-    entries = entries[np.argsort(entries["request"]["submitted_ns"], kind="stable")]
+    before = entries["request"]["flags"] & _REQUEST_BEFORE != 0
+    order = np.lexsort((entries["request"]["submitted_ns"], ~before))
+    entries, before = entries[order], before[order]
     request = entries["request"]
     heads = np.zeros(len(entries), OPERATION_SLOT)
     for name in ("opcode", "path", "sqe_flags", "fd", "submitted_ns", "user_data", "ring", "tgid", "tid"):
         heads[name] = request[name]
+    heads["submitted_ns"][before] = 0
     heads["completed_ns"] = ended_ns
     heads["length"] = OPERATION_SLOT.itemsize - 8
     silent = request["sqe_flags"] & SQE_CQE_SKIP_SUCCESS != 0

@@ -167,7 +167,8 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
       `inline`, in this order of precedence. System calls count in `slept` or not.
     - SILENT rows count in `silent`. UNTRACKED and MESSAGE rows belong to no operation.
     - `submitted` is what has ended, plus SILENT and UNFINISHED rows: equal to the
-      kernel's own count once the source has ended and reported what was in flight.
+      kernel's own count once the source has ended and reported what was in flight. Of io_uring
+      only what was seen being submitted counts there.
     """
     if not len(batch):
         return
@@ -198,7 +199,7 @@ def accumulate(counters: Counters, batch: Batch, traits: OperationTraits) -> Non
         "poll": completion & poll & asked,
         "inline": completion & ~io_wq & ~poll & asked,
         "slept": completion & batch["slept"],
-        "submitted": ended | silent | (kind == Kind.UNFINISHED),
+        "submitted": (ended | silent | (kind == Kind.UNFINISHED)) & ((submitted_ns != 0) | ~asked),
     }
     for name, mask in counted.items():
         counters[name][present] += _counts(code, mask, len(present))

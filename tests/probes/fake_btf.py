@@ -21,7 +21,15 @@ _PLACED: dict[str, dict[str, tuple[int, int]]] = {
         "ctx": (40, 8),
         "comp_list": (48, 8),
         "work": (56, 8),
+        "tctx": (64, 8),
+        "apoll_events": (72, 4),
     },
+    "io_uring_task": {"task": (0, 8)},
+    # What an operation keeps in its request (io_cmd_data).
+    "io_accept": {"file_slot": (80, 4)},
+    "io_socket": {"file_slot": (84, 4)},
+    "io_open": {"file_slot": (88, 4)},
+    "io_sr_msg": {"flags": (92, 2)},
     "io_ring_ctx": {
         "flags": (0, 4),
         "sq_entries": (4, 4),
@@ -97,9 +105,11 @@ FIELDS = {
 }
 
 REQ_F_APOLL_MULTISHOT = 1 << 24
+REQ_F_POLLED = 1 << 14
 _REQUEST_BITS = {
     "REQ_F_FIXED_FILE_BIT": 0,
     "REQ_F_CQE_SKIP_BIT": 6,
+    "REQ_F_POLLED_BIT": 14,
     "REQ_F_APOLL_MULTISHOT_BIT": 24,
     "REQ_F_MULTISHOT_BIT": 25,
 }
@@ -111,6 +121,7 @@ _COMMON = {
     "io_uring_req_failed": ("io_uring_sqe *", "io_kiocb *", "int"),
     "io_uring_poll_arm": ("io_kiocb *", "int", "int"),
     "io_uring_queue_async_work": ("io_kiocb *", "int"),
+    "io_uring_task_add": ("io_kiocb *", "int"),
     "io_uring_defer": ("io_kiocb *",),
     "io_uring_link": ("io_kiocb *", "io_kiocb *"),
     "io_uring_cqe_overflow": ("void *", "long long unsigned int", "s32", "u32", "void *"),

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from itertools import pairwise
 
 from tests.fakes import OPCODES
+from tests.probes.fake_btf import REQ_F_POLLED
 from tests.probes.engine import SETS, SPILL, Engine
 from tests.probes.truth import ARGUMENTS, Cqe, Operation, RingTruth, as_batch, encode_sqe, is_multishot
 from uringtrace.probes.slots import Counter
@@ -32,6 +34,17 @@ _RING_STRIDE = 0x1000
 _REQUESTS_AT = 0x80000
 _STRANGERS_AT = 0xC0000
 _NEW_SQE_AT = 0xF0000
+_THREADS_AT = 0x50000
+_EPOLLONESHOT = 1 << 30
+
+
+class Attached(IntEnum):
+    """How far attaching has come."""
+
+    NOT = 0
+    ENDS = 1
+    """All probes but that of submissions."""
+    ALL = 2
 
 
 @dataclass(eq=False)
@@ -47,6 +60,7 @@ class FakeKernel:
     rows: list[dict[str, int]] = field(default_factory=list)
     lost: dict[Counter, int] = field(default_factory=dict)
     all_rings: list[RingTruth] = field(default_factory=list)
+    attached: Attached = Attached.ALL
 
     def __post_init__(self) -> None:
         self.engine.reset()
@@ -63,6 +77,23 @@ class FakeKernel:
         self.now += 1000
         self.engine.set(clock_ns=self.now)
         return self.now
+
+    def attach(self, attached: Attached) -> None:
+        self.attached = attached
+        self.engine.table("started").view("<u8")[0] = attached is Attached.ALL
+
+    def _fire(self, function: str, *arguments: int) -> None:
+        needed = Attached.ALL if function == "io_uring_submit_req" else Attached.ENDS
+        if self.attached >= needed:
+            self.engine.fire(function, *arguments)
+
+    def _thread(self, pid_tgid: int) -> int:
+        """What a request names its submitter by (struct io_uring_task)."""
+        tgid, tid = pid_tgid >> 32, pid_tgid & 0xFFFFFFFF
+        context = self.engine.base + _THREADS_AT + 0x200 * (tgid % 16)
+        self.engine.write("io_uring_task", context, task=context + 0x80)
+        self.engine.write("task_struct", context + 0x80, tgid=tgid, pid=tid)
+        return context
 
     def lose(self, counter: Counter) -> None:
         self.lost[counter] = self.lost.get(counter, 0) + 1
@@ -140,25 +171,36 @@ class FakeKernel:
             cqe__user_data=user_data,
             cqe__fd=5,
             ctx=ring.address,
+            tctx=self._thread(operation.pid_tgid),
+            apoll_events=0 if sqe.get("len", 0) & 1 else _EPOLLONESHOT,
         )
-        self._remember(operation)
+        if name == "SEND":
+            engine.write("io_sr_msg", address, flags=sqe.get("ioprio", 0))
+        if name == "ACCEPT":
+            engine.write("io_accept", address, file_slot=sqe.get("file_index", 0))
+        operation.request_flags = flags | request_flags
+        operation.remembered = self.attached >= (Attached.ENDS if rejected else Attached.ALL)
+        if operation.remembered:
+            ring.batch_seen = True
+            self._remember(operation)
         engine.set(current_pid_tgid=operation.pid_tgid)
         if rejected:
-            engine.fire("io_uring_req_failed", place, address, -22)
+            self._fire("io_uring_req_failed", place, address, -22)
         else:
-            engine.fire("io_uring_submit_req", address)
+            self._fire("io_uring_submit_req", address)
         self.open.append(operation)
         return operation
 
     def publish(self, ring: RingTruth) -> None:
         """The end of one batch, if there was one: the kernel shows how far it has read the queue."""
         head = self.engine.get(ring.address + 32, 4)
-        ring.batches += head != self.engine.get(ring.rings_address, 4)
+        ring.batches += ring.batch_seen and head != self.engine.get(ring.rings_address, 4)
+        ring.batch_seen = False
         self.engine.write("io_rings", ring.rings_address, sq__head=head)
 
     def link(self, chain: list[Operation]) -> None:
         for before, operation in pairwise(chain):
-            self.engine.fire("io_uring_link", operation.address, before.address)
+            self._fire("io_uring_link", operation.address, before.address)
             if before.remembered and operation.remembered:
                 before.chain = before.chain or before.submitted_ns
                 operation.chain = before.chain
@@ -169,11 +211,7 @@ class FakeKernel:
         if address in self.table:
             silent = self.table[address]
             self._row(Kind.SILENT, silent.ring, silent, silent.user_data, 0, 0, silent.path, self.now)
-        elif self._has_room(address):
-            pass
-        elif len(self.spilled) < SPILL:
-            self.spilled.add(address)
-        else:
+        elif not self._take_place(address):
             operation.remembered = False
             self.lose(Counter.LOST_TABLE)
             return
@@ -183,6 +221,24 @@ class FakeKernel:
         ring.submitted += 1
         ring.in_flight += not operation.hidden
         ring.in_flight_max = max(ring.in_flight, ring.in_flight_max)
+
+    def _take_place(self, address: int) -> bool:
+        if self._has_room(address):
+            return True
+        if len(self.spilled) < SPILL:
+            self.spilled.add(address)
+            return True
+        return False
+
+    def _enter(self, operation: Operation) -> None:
+        """A tracepoint names a request that goes on: one that is not known is, from now on."""
+        unknown = not operation.remembered and not operation.hidden
+        if self.attached is Attached.ALL and unknown and self._take_place(operation.address):
+            operation.begun_before(self.tick())
+            operation.remembered = True
+            self.table[operation.address] = operation
+            if operation.multishot:
+                self._list(operation, zero_copy=False)
 
     def _has_room(self, address: int) -> bool:
         if address in self.owners:
@@ -207,9 +263,24 @@ class FakeKernel:
     # What happens in between
 
     def mark(self, operation: Operation, tracepoint: str, path: Path) -> None:
-        self.engine.fire(tracepoint, operation.address, 0, 0)
+        if tracepoint == "io_uring_queue_async_work":
+            self._enter(operation)
+        elif path is Path.POLL:
+            operation.polled = True
+            self._write_flags(operation, operation.request_flags)
+        self._fire(tracepoint, operation.address, 0, 0)
         if operation.remembered:
             operation.path |= path
+
+    def wake(self, operation: Operation) -> None:
+        """What it polled for has come, in somebody's context."""
+        self._enter(operation)
+        self.engine.set(current_pid_tgid=0)
+        self._fire("io_uring_task_add", operation.address, 1)
+
+    def _write_flags(self, operation: Operation, flags: int) -> None:
+        flags |= REQ_F_POLLED if operation.polled else 0
+        self.engine.write("io_kiocb", operation.address, flags=flags)
 
     # Completion
 
@@ -226,13 +297,17 @@ class FakeKernel:
             operation = cqe.operation
             engine.write("io_kiocb", operation.address, comp_list=following + 48 if following else 0)
             if operation.hidden and cqe.result < 0:
-                engine.write("io_kiocb", operation.address, flags=operation.sqe_flags & ~SQE_CQE_SKIP_SUCCESS)
+                self._write_flags(operation, operation.request_flags & ~SQE_CQE_SKIP_SUCCESS)
         for cqe in cqes:
             operation = cqe.operation
             if operation.hidden and cqe.result >= 0:
                 continue
             self._post(ring, operation.address, operation.user_data, cqe.result, cqe.flags, cqe.overflow)
             known = operation if operation.remembered else None
+            if not known and self.attached is Attached.ALL:
+                operation.begun_before(now)
+                operation.sqe_flags &= ~SQE_CQE_SKIP_SUCCESS
+                known = operation
             self._completed(
                 ring, known, operation.user_data, cqe.result, cqe.flags, cqe.overflow, now, named=True
             )
@@ -276,13 +351,14 @@ class FakeKernel:
         """Another ring's MSG_RING posts here."""
         now = self.tick()
         self._post(ring, 0, user_data, 7, 0, False)
-        ring.completions += 1
-        ring.messages += 1
-        self._row(Kind.MESSAGE, ring, None, user_data, 7, 0, 0, now)
+        if self.attached is Attached.ALL:
+            ring.completions += 1
+            ring.messages += 1
+            self._row(Kind.MESSAGE, ring, None, user_data, 7, 0, 0, now)
         self._move_tail(ring)
 
     def stranger(self, ring: RingTruth, user_data: int) -> None:
-        """A request completes that was submitted before the probes were attached."""
+        """A request completes that somebody else submitted."""
         now = self.tick()
         self._post(ring, self.strangers, user_data, 3, 0, False)
         self._completed(ring, None, user_data, 3, 0, False, now, named=True)
@@ -294,7 +370,7 @@ class FakeKernel:
         if overflow:
             ring.overflows += 1
             ring.cq_full = True
-            self.engine.fire("io_uring_cqe_overflow", ring.address, user_data, result, flags, 1)
+            self._fire("io_uring_cqe_overflow", ring.address, user_data, result, flags, 1)
             return
         if ring.cq_full:  # the application has made room, and the overflow list went into it
             ring.cq_full = False
@@ -303,7 +379,7 @@ class FakeKernel:
         self.engine.put(cqe, 8, user_data)
         self.engine.put(cqe + 8, 4, result)
         self.engine.put(cqe + 12, 4, flags)
-        self.engine.fire("io_uring_complete", ring.address, req, cqe)
+        self._fire("io_uring_complete", ring.address, req, cqe)
 
     def _move_tail(self, ring: RingTruth) -> None:
         tail = self.engine.get(ring.rings_address + 64, 4)
@@ -322,6 +398,8 @@ class FakeKernel:
         named: bool,
     ) -> None:
         path = (operation.path if operation else 0) | (Path.OVERFLOW if overflow else 0)
+        if operation is None and self.attached is not Attached.ALL:
+            return
         ring.completions += 1
         if operation is None:
             ring.untracked += 1
@@ -334,7 +412,7 @@ class FakeKernel:
         operation.previous_ns = now
 
     def _end(self, operation: Operation) -> None:
-        operation.ring.in_flight -= not operation.hidden
+        operation.ring.in_flight -= not (operation.hidden or operation.before)
         self.index = {key: other for key, other in self.index.items() if other is not operation}
         self._forget(operation)
 
@@ -365,8 +443,8 @@ class FakeKernel:
         if operation:
             row |= {
                 "opcode": operation.opcode,
-                "fd": operation.sqe["fd"],
-                "submitted_ns": operation.submitted_ns,
+                "fd": -1 if operation.before else operation.sqe["fd"],
+                "submitted_ns": 0 if operation.before else operation.submitted_ns,
                 "tgid": operation.pid_tgid >> 32,
                 "tid": operation.pid_tgid & 0xFFFFFFFF,
                 "sqe_flags": operation.sqe_flags,
@@ -376,7 +454,7 @@ class FakeKernel:
             if operation.multishot and kind is Kind.COMPLETION:
                 row |= {"sequence": operation.sequence, "previous_ns": operation.previous_ns}
             # The second CQE of a zero-copy send comes when its SQE is forgotten.
-            if not flags & CQE_F_NOTIF and operation.sqe_seen:
+            if not flags & CQE_F_NOTIF and operation.sqe_seen and not operation.before:
                 row |= {name: operation.sqe.get(name, 0) for name in ARGUMENTS} | {"has_arguments": 1}
         self.rows.append(row)
 
@@ -388,7 +466,10 @@ class FakeKernel:
         """What must be reported as not completed, in order of submission."""
         kept, self.rows = self.rows, []
         notified = [other for (_, _, zero_copy), other in self.index.items() if zero_copy]
-        for operation in sorted((*self.table.values(), *notified), key=lambda each: each.submitted_ns):
+        open_ones = (*self.table.values(), *notified)
+        for operation in sorted(
+            open_ones, key=lambda each: (not each.before, each.known_since or each.submitted_ns)
+        ):
             kind = Kind.SILENT if operation.hidden else Kind.UNFINISHED
             self._row(kind, operation.ring, operation, operation.user_data, 0, 0, operation.path, self.now)
             if operation in notified:

@@ -1,7 +1,8 @@
 """The probes' in-flight logic, compiled for user space, against a fake kernel's truth.
 
 Random lives of requests: batches, chains, multishot, zero-copy, silent successes,
-overflow, refused SQEs, messages, strangers, rings that come and go, tables that fill.
+overflow, refused SQEs, messages, strangers, rings that come and go, tables that fill. The
+probes are attached at any moment of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import OPERATION_NAMES
 from tests.probes.engine import Engine
-from tests.probes.fake_kernel import FakeKernel
+from tests.probes.fake_kernel import Attached, FakeKernel
 from tests.probes.truth import (
     POLL_ADD_MULTI,
     RECV_MULTISHOT,
@@ -26,7 +27,7 @@ from tests.probes.truth import (
 from uringtrace.probes.slots import ARGUMENTS_ENTRY, OPEN, STREAM_ENTRY
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.in_flight import unfinished_slots, waiting_entries
-from uringtrace.tracer.record import CQE_F_MORE, OPERATION, SQE_CQE_SKIP_SUCCESS, SQE_IO_LINK, Batch, Path
+from uringtrace.tracer.record import CQE_F_MORE, OPERATION, SQE_CQE_SKIP_SUCCESS, SQE_IO_LINK, Batch, Kind, Path
 from uringtrace.tracer.rings import rings_from_table
 from uringtrace.tracer.statistics import COUNTERS, accumulate, empty_counters, operation_traits
 
@@ -48,6 +49,11 @@ _PATHS = (
 )
 
 
+Life = tuple[int, int, list[tuple[str, int, int]]]
+"""The step at which attaching begins, how many it takes (0: the probes are there from the start),
+and the steps."""
+
+
 class Driver:
     """Turns numbers into things that may happen now; what may not happen is left out."""
 
@@ -57,11 +63,27 @@ class Driver:
         self.kernel.create_ring(1, pid=800)
         self.cpu = 0
 
-    def run(self, steps: list[tuple[str, int, int]]) -> FakeKernel:
-        for name, a, b in steps:
+    def run(self, life: Life) -> FakeKernel:
+        attaching, attached, steps = life
+        if attached:
+            self.kernel.attach(Attached.NOT)
+        for number, (name, a, b) in enumerate(steps):
+            if number == attaching and attached:
+                self.kernel.attach(Attached.ENDS)
+            if number == attaching + attached:
+                self.kernel.attach(Attached.ALL)
             self.kernel.engine.set(current_cpu=a & 1)
             getattr(self, name)(a, b)
+        self.kernel.attach(Attached.ALL)
         return self.kernel
+
+    def end_all(self) -> None:
+        """Every request ends, and every buffer is given back."""
+        while self.kernel.open:
+            operation = self.kernel.open[0]
+            self.kernel.flush([Cqe(operation, -5, CQE_F_MORE if operation.zero_copy else 0)])
+        while self.kernel.waiting:
+            self.kernel.notify(self.kernel.waiting[0])
 
     def pause(self, a: int, b: int) -> None:
         self.kernel.tick()
@@ -122,6 +144,11 @@ class Driver:
         if operation:
             self.kernel.mark(operation, *_PATHS[b % len(_PATHS)])
 
+    def wake(self, a: int, b: int) -> None:
+        operation = self.some_open(a)
+        if operation:
+            self.kernel.wake(operation)
+
     def flush(self, a: int, b: int) -> None:
         first = self.some_open(a)
         if first:
@@ -148,7 +175,8 @@ class Driver:
     def notify(self, a: int, b: int) -> None:
         if self.kernel.waiting:
             operation = self.kernel.waiting[a % len(self.kernel.waiting)]
-            self.kernel.notify(operation, overflow=b % 4 == 0)
+            overflow = b % 4 == 0 and self.kernel.attached is Attached.ALL
+            self.kernel.notify(operation, overflow=overflow)
 
     def message(self, a: int, b: int) -> None:
         self.kernel.message(self.ring(a), b % FEW)
@@ -160,7 +188,8 @@ class Driver:
         slot = a % 4
         address = self.kernel.engine.base + 0x1000 * (slot + 1)
         old = [ring for ring in self.kernel.rings if ring.address == address]
-        if not old or self.kernel.is_idle(old[0]):
+        seen = self.kernel.attached is Attached.ALL  # rings are numbered as they are seen
+        if seen and (not old or self.kernel.is_idle(old[0])):
             self.kernel.create_ring(slot)
 
 
@@ -170,6 +199,7 @@ STEPS = (
     *["submit"] * 5,
     *["flush"] * 4,
     *["shot"] * 2,
+    *["wake"] * 2,
     "submit_chain",
     "submit_multishot",
     "submit_multishot",
@@ -183,7 +213,11 @@ STEPS = (
     "new_ring",
 )
 NUMBER = st.integers(0, 255)
-LIVES = st.lists(st.tuples(st.sampled_from(STEPS), NUMBER, NUMBER), min_size=40, max_size=120)
+LIVES = st.tuples(
+    st.integers(1, 60),
+    st.integers(0, 10),
+    st.lists(st.tuples(st.sampled_from(STEPS), NUMBER, NUMBER), min_size=40, max_size=120),
+)
 QUICK = settings(
     max_examples=100,
     deadline=None,
@@ -230,34 +264,34 @@ def unfinished(kernel: FakeKernel, dtype: np.dtype[np.void]) -> Batch:
     return decode(unfinished_slots(entries, kernel.now))
 
 
-@given(steps=LIVES)
+@given(life=LIVES)
 @QUICK
 def test_streaming_with_arguments_tells_what_happened(
-    arguments: Engine, steps: list[tuple[str, int, int]]
+    arguments: Engine, life: Life
 ) -> None:
-    kernel = Driver(arguments).run(steps)
+    kernel = Driver(arguments).run(life)
     assert_equal(decode(arguments.slots()), kernel.batch(arguments=True))
     assert_equal(unfinished(kernel, ARGUMENTS_ENTRY), kernel.unfinished(arguments=True))
     assert arguments.losses() == kernel.lost
     assert_rings(kernel)
 
 
-@given(steps=LIVES)
+@given(life=LIVES)
 @QUICK
 def test_streaming_without_arguments_tells_what_happened(
-    streaming: Engine, steps: list[tuple[str, int, int]]
+    streaming: Engine, life: Life
 ) -> None:
-    kernel = Driver(streaming).run(steps)
+    kernel = Driver(streaming).run(life)
     assert_equal(decode(streaming.slots()), kernel.batch(arguments=False))
     assert_equal(unfinished(kernel, STREAM_ENTRY), kernel.unfinished(arguments=False))
     assert streaming.losses() == kernel.lost
     assert_rings(kernel)
 
 
-@given(steps=LIVES)
+@given(life=LIVES)
 @QUICK
-def test_counting_counts_what_happened(counting: Engine, steps: list[tuple[str, int, int]]) -> None:
-    kernel = Driver(counting).run(steps)
+def test_counting_counts_what_happened(counting: Engine, life: Life) -> None:
+    kernel = Driver(counting).run(life)
     expected = empty_counters()
     accumulate(expected, kernel.batch(arguments=True), TRAITS)
     accumulate(expected, kernel.unfinished(arguments=True), TRAITS)
@@ -268,10 +302,23 @@ def test_counting_counts_what_happened(counting: Engine, steps: list[tuple[str, 
     assert_rings(kernel)
 
 
+@given(life=LIVES)
+@QUICK
+def test_nothing_is_left_when_everything_has_ended(arguments: Engine, life: Life) -> None:
+    """Whenever the probes were attached; but for what ended without a CQE, as nobody can tell."""
+    driver = Driver(arguments)
+    kernel = driver.run(life)
+    driver.end_all()
+    assert all(operation.hidden for operation in kernel.table.values())
+    assert (unfinished(kernel, ARGUMENTS_ENTRY)["kind"] == Kind.SILENT).all()
+    assert len(arguments.hash_values("by_user_data")) == 0
+    assert all(ring.in_flight == 0 for ring in rings_from_table(arguments.rings))
+
+
 def test_lives_reach_every_overflow(arguments: Engine) -> None:
     """The steps above can fill the sets, the spill and the index: else they prove little."""
     many = [("submit", number, 1) for number in range(40)]
-    kernel = Driver(arguments).run(many)
+    kernel = Driver(arguments).run((0, 0, many))
     assert len(kernel.spilled) == 8
     assert kernel.lost
     assert kernel.lost == arguments.losses()

@@ -25,7 +25,7 @@ from uringtrace.probes.tracepoints import choose, probe_report
 
 Tracepoints = dict[str, tuple[str, ...]]
 
-OLDER_WAY = ALTERNATIVES[1]
+OLDER_WAY = ALTERNATIVES[0][1] | ALTERNATIVES[1][0]
 """Fields that only kernels without the newer ones have."""
 
 

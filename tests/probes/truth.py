@@ -10,7 +10,7 @@ import numpy as np
 from tests.fakes import OPCODES
 from tests.probes.fake_btf import REQ_F_APOLL_MULTISHOT
 from uringtrace.probes.slots import SQE
-from uringtrace.tracer.record import OPERATION, SQE_CQE_SKIP_SUCCESS, Batch
+from uringtrace.tracer.record import OPERATION, SQE_CQE_SKIP_SUCCESS, Batch, Path
 
 ARGUMENTS = (
     "off",
@@ -47,6 +47,7 @@ class RingTruth:
     messages: int = 0
     untracked: int = 0
     cq_full: bool = False
+    batch_seen: bool = False
 
     @property
     def rings_address(self) -> int:
@@ -77,6 +78,18 @@ class Operation:
     previous_ns: int = 0
     remembered: bool = True
     sqe_seen: bool = True
+    before: bool = False
+    """Its submission was not seen."""
+    known_since: int = 0
+    polled: bool = False
+    request_flags: int = 0
+
+    def begun_before(self, now: int) -> None:
+        """From now on it is known as far as its request tells."""
+        self.before, self.known_since = True, now
+        self.path = Path.POLL if self.polled else 0
+        # A timeout's request does not tell in one place that it is a multishot one.
+        self.multishot &= self.opcode != OPCODES["TIMEOUT"]
 
     @property
     def hidden(self) -> bool:

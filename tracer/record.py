@@ -21,9 +21,10 @@ class Kind(IntEnum):
     """What one row of a batch stands for."""
 
     COMPLETION = 1
-    """A CQE of an operation whose submission was seen."""
+    """A CQE of an operation, or a system call that returned. With `submitted_ns` 0 it was begun
+    before the capture: of an io_uring operation `fd` (-1) and the SQE's fields are not known either."""
     UNTRACKED = 2
-    """A CQE whose submission was not seen: `submitted_ns` is 0, `opcode` is 255."""
+    """A CQE of an operation that is not known: `submitted_ns` is 0, `opcode` is 255."""
     MESSAGE = 3
     """A CQE that another ring's MSG_RING posted here: no operation of this ring."""
     SILENT = 4
@@ -106,7 +107,7 @@ OPERATION = np.dtype(
         ("tid", "<u4"),
         ("result", "<i8"),
         ("cqe_flags", "<u4"),
-        ("fd", "<i4"),  # descriptor, or index when SQE_FIXED_FILE is set
+        ("fd", "<i4"),  # descriptor, or index when SQE_FIXED_FILE is set; -1: none, or not known
         ("file", "<u4"),  # key into the capture's files; 0: not known
         ("sequence", "<u4"),  # multishot: number of this completion, from 1; 0: single
         ("len", "<u4"),

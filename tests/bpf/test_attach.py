@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from tests.bpf.processes import Held, Tracer, counts, held_shell, json_lines, wait_for
 from tests.bpf.programs import compiled
+from tests.servers.running import running
+from tests.uring.clients import ask, clients, new_connections
 from uringtrace.tracer.record import is_call
 from uringtrace.tracer.recording import open_recording
 
@@ -98,7 +101,8 @@ def test_a_target_without_a_ring_is_recorded_from_its_first_operation(kinds: Pat
     assert f"{len(batch):,} operations" in tracer.notices()
 
 
-def test_what_was_in_flight_completes_as_untracked(tmp_path: Path) -> None:
+def test_what_was_in_flight_is_known_by_its_requests(tmp_path: Path) -> None:
+    """Polls, a multishot poll, a multishot receive and a read: all but when they were submitted."""
     program = compiled("open_at_attach", tmp_path)
     with Held([program], tmp_path / "target") as target:
         pid = str(target.pid)
@@ -111,19 +115,60 @@ def test_what_was_in_flight_completes_as_untracked(tmp_path: Path) -> None:
             target.go()
             truth = target.said()
             report, operations = stat.report(), log.operations()
-    untracked = truth.pop("untracked")
-    assert counts(report) == truth
-    assert (report["untracked"], report["lost"]) == (untracked, {})
+    before, after = truth["before"], truth["after"]
+    assert counts(report) == before | after
+    assert (report["untracked"], report["lost"]) == (0, {})
     [ring] = report["rings"]
-    assert (ring["untracked"], ring["in_flight"]) == (untracked, 0)
-    assert ring["completions"] == untracked + sum(truth.values())
+    assert (ring["submitted"], ring["untracked"], ring["in_flight"]) == (sum(after.values()), 0, 0)
+    assert ring["completions"] == sum(before.values()) + sum(after.values())
+    rows = [each for each in report["operations"] if each["interface"] == "io_uring" and each["latency"]]
+    assert {each["name"]: each["latency"]["count"] for each in rows} == after
 
-    lines = json_lines(log.output())
-    assert lines[-1]["untracked"] == untracked
-    unknown = [line for line in lines if line.get("kind") == "untracked"]
-    assert len(unknown) == untracked
-    assert all(line["operation"] is line["submitted_ns"] is line["latency_ns"] is None for line in unknown)
-    assert len(operations) == sum(truth.values())
+    assert json_lines(log.output())[-1]["untracked"] == 0
+    begun = [line for line in operations if line["submitted_ns"] is None]
+    assert Counter(line["operation"] for line in begun) == before
+    assert all(line["kind"] == "completion" and line["latency_ns"] is None for line in begun)
+    assert all(line["fd"] is None and line["arguments"] is None for line in begun)
+    assert {line["pid"] for line in begun} == {target.pid}
+    assert {line["user_data"] for line in begun if line["operation"] == "READ"} == {"0x7d0"}
+    assert all(line["file"] for line in begun)
+    multishot = [line["sequence"] for line in begun if line["user_data"] == hex(1000)]
+    assert multishot == [1, 2, 3, 4]
+    assert [line["sequence"] for line in begun if line["operation"] == "RECV"] == [1, 2, 3, 4]
+    assert {line["operation"]: line["path"] for line in begun}["RECV"] == ["poll"]
+
+
+@pytest.mark.parametrize("name", ["uring", "uring-sqpoll"])
+def test_a_server_with_open_connections_is_counted_from_the_attach_on(tmp_path: Path, name: str) -> None:
+    """Its multishot accept, and a multishot receive on each connection, are older than the capture."""
+    options = ("--interface", "io_uring", "--json")
+    with running(name) as server, clients(server.address, 8) as old:
+        for client in old:
+            client.send(ask("/"))
+            client.answer()
+        with (
+            Tracer(tmp_path / "stat", "stat", *options, "-p", str(server.pid)) as stat,
+            Tracer(tmp_path / "log", "log", *options, "-p", str(server.pid)) as log,
+        ):
+            stat.attached()
+            log.attached()
+            for _ in range(10):
+                for client in old:
+                    client.send(ask("/"))
+                for client in old:
+                    client.answer()
+            new_connections(server.address, 20, at_once=10)
+            truth = server.stop()
+            report, operations = stat.report(), log.operations()
+    assert truth["connections"] == truth["closed"] == 28
+    seen = counts(report)
+    assert seen == Counter(line["operation"] for line in operations)
+    assert (seen["SEND"], seen["ACCEPT"], seen["CLOSE"]) == (100, 20 + 1, 28)
+    assert seen["RECV"] == 100 + 28, "the requests, and the end of each connection"
+    assert (report["untracked"], report["lost_total"]) == (0, 0)
+    assert all(ring["in_flight"] == 0 for ring in report["rings"])
+    accepted = [line for line in operations if line["operation"] == "ACCEPT" and line["result"] >= 0]
+    assert all(line["submitted_ns"] is None for line in accepted)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ class RingTally:
         ring = batch["ring"]
         kind, path = batch["kind"], batch["path"]
         completed = (ring != 0) & (kind == Kind.COMPLETION)
-        if (ring[0] == ring).all() and completed.all() and not path.any():
+        # Like the kernel's count of those in flight, of what was seen being submitted.
+        begun = batch["submitted_ns"] != 0
+        if (ring[0] == ring).all() and completed.all() and not path.any() and begun.all():
             whole = {int(ring[0]): len(batch)}
             self.completions.update(whole)
             more = int(np.count_nonzero(batch["cqe_flags"] & CQE_F_MORE))
@@ -65,7 +67,7 @@ class RingTally:
         last = completed & (batch["cqe_flags"] & CQE_F_MORE == 0)
         counted = (
             (self.completions, completed | (known & (kind == Kind.UNTRACKED))),
-            (self.ended, last | (known & (kind == Kind.SILENT))),
+            (self.ended, begun & (last | (known & (kind == Kind.SILENT)))),
             (self.untracked, known & (kind == Kind.UNTRACKED)),
             (self.messages, known & (kind == Kind.MESSAGE)),
             (self.overflows, known & (path & Path.OVERFLOW != 0)),

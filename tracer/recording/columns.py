@@ -122,7 +122,8 @@ COLUMNS = (
     Column(
         "fd",
         "INTEGER",
-        f"CASE WHEN {{fd}} <> -1 OR NOT ({{is_call}} OR {{kind}} IN ({_WITHOUT_SUBMISSION})) THEN {{fd}} END",
+        # Where the submission was not seen, -1 is not what the application wrote.
+        "CASE WHEN {fd} <> -1 OR NOT ({is_call} OR {submitted_ns} = 0) THEN {fd} END",
     ),
     _unless_zero("file", "INTEGER"),
     _of_calls(_unless_zero("second_file", "INTEGER")),

@@ -22,6 +22,7 @@ FIELDS: Mapping[str, int] = {name: number for number, name in enumerate(OPERATIO
 """Where each field is in a `Row`."""
 
 _FD, _FILE, _SQE_FLAGS = FIELDS["fd"], FIELDS["file"], FIELDS["sqe_flags"]
+_SUBMITTED = FIELDS["submitted_ns"]
 _OFF, _ADDR, _LEN, _OP_FLAGS = FIELDS["off"], FIELDS["addr"], FIELDS["len"], FIELDS["op_flags"]
 _FILE_INDEX, _BUF_INDEX, _OPCODE = FIELDS["file_index"], FIELDS["buf_index"], FIELDS["opcode"]
 _HAS_ARGUMENTS, _PERSONALITY = FIELDS["has_arguments"], FIELDS["personality"]
@@ -140,7 +141,9 @@ class ArgumentsText:
         return text
 
     def _own_descriptor(self, value: int, row: Row) -> str:
-        return self.descriptor(row[_FD], row[_FILE], bool(row[_SQE_FLAGS] & SQE_FIXED_FILE))
+        text = self.descriptor(row[_FD], row[_FILE], bool(row[_SQE_FLAGS] & SQE_FIXED_FILE))
+        # The request of an operation begun before the capture has forgotten its number.
+        return text if row[_SUBMITTED] or row[_FD] != -1 else text.replace("-1", "?", 1)
 
     def _closed(self, value: int, row: Row) -> str:
         slot: int = row[_FILE_INDEX]

@@ -129,6 +129,7 @@ class OperationJson:
         flags, submitted_ns, completed_ns = row[_CQE_FLAGS], row[_SUBMITTED], row[_COMPLETED]
         sqe_flags, sequence, chain = row[_SQE_FLAGS], row[_SEQUENCE], row[_CHAIN]
         called = frame.decoding is not None
+        has_descriptor = frame.has_descriptor and (called or submitted_ns or row[_FD] != -1)
         result = row[_RESULT] if frame.has_result and (called or not flags & CQE_F_NOTIF) else None
         arguments = "null"
         if frame.is_operation and row[_HAS_ARGUMENTS]:
@@ -137,7 +138,7 @@ class OperationJson:
             )
         common = (
             f'{frame.head},"pid":{row[_TGID] or "null"},"tid":{row[_TID] or "null"},'
-            f'"fd":{row[_FD] if frame.has_descriptor else "null"},"file":{self._file(row[_FILE], files)},'
+            f'"fd":{row[_FD] if has_descriptor else "null"},"file":{self._file(row[_FILE], files)},'
             f'"second_file":{self._file(row[_SECOND_FILE], files)},'
             f'"result_file":{self._file(row[_RESULT_FILE], files)},'
             f'"arguments":{arguments},"result":{"null" if result is None else result},'

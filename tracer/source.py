@@ -129,7 +129,7 @@ class Losses:
     lost: Mapping[str, int] = field(default_factory=dict)
     """Records the kernel could not hand over, by kind; empty when none."""
     untracked: int = 0
-    """Completions whose submission was not seen."""
+    """Completions of operations that are not known."""
 
     @property
     def total_lost(self) -> int:

@@ -165,7 +165,7 @@ enum counter {
 	LOST_TABLE,      /* no room to remember a request in flight */
 	LOST_INDEX,      /* no room to remember an open multishot or zero-copy operation */
 	LOST_RINGS,      /* no room to remember another ring */
-	UNTRACKED,       /* completions whose submission was not seen */
+	UNTRACKED,       /* completions of operations that are not known */
 	LOST_MEMORY,     /* no room to keep what a call pointed to when it began */
 	FLOOR_EVENTS,    /* floor mode: events counted and nothing else */
 	TWIN_EVENTS,     /* events that the kernel skipped for a probe and its twin took: socket.c */

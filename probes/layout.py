@@ -322,9 +322,7 @@ def read_layout(btf: Btf) -> Layout:
                 constants["SEND_FLAGS_TYPE"] = f"u{8 * field.size}"
     for ways in ALTERNATIVES:
         if any(not way & lacking.keys() for way in ways):
-            lacking = {
-                name: cost for name, cost in lacking.items() if not any(name in way for way in ways)
-            }
+            lacking = {name: cost for name, cost in lacking.items() if not any(name in way for way in ways)}
     missing = list(lacking.values())
     has_calls = any(_take_all(btf, wanted, constants) for wanted in CALLS)
     if not has_calls:

@@ -13,8 +13,8 @@ from enum import IntEnum
 from itertools import pairwise
 
 from tests.fakes import OPCODES
-from tests.probes.fake_btf import REQ_F_POLLED
 from tests.probes.engine import SETS, SPILL, Engine
+from tests.probes.fake_btf import REQ_F_POLLED
 from tests.probes.truth import ARGUMENTS, Cqe, Operation, RingTruth, as_batch, encode_sqe, is_multishot
 from uringtrace.probes.slots import Counter
 from uringtrace.tracer.record import (

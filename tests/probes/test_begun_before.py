@@ -76,7 +76,12 @@ def test_a_multishot_operation_is_known_from_its_first_wake_on(kernel: FakeKerne
 
 @pytest.mark.parametrize(
     ("name", "fields", "repeated"),
-    [("POLL_ADD", POLL_ADD_MULTI, True), ("POLL_ADD", {}, False), ("SEND", SEND_BUNDLE, True), ("SEND", {}, False)],
+    [
+        ("POLL_ADD", POLL_ADD_MULTI, True),
+        ("POLL_ADD", {}, False),
+        ("SEND", SEND_BUNDLE, True),
+        ("SEND", {}, False),
+    ],
 )
 def test_its_request_tells_whether_it_posts_many(
     kernel: FakeKernel, name: str, fields: dict[str, int], repeated: bool

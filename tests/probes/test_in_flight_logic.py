@@ -27,7 +27,15 @@ from tests.probes.truth import (
 from uringtrace.probes.slots import ARGUMENTS_ENTRY, OPEN, STREAM_ENTRY
 from uringtrace.tracer.decode import decode
 from uringtrace.tracer.in_flight import unfinished_slots, waiting_entries
-from uringtrace.tracer.record import CQE_F_MORE, OPERATION, SQE_CQE_SKIP_SUCCESS, SQE_IO_LINK, Batch, Kind, Path
+from uringtrace.tracer.record import (
+    CQE_F_MORE,
+    OPERATION,
+    SQE_CQE_SKIP_SUCCESS,
+    SQE_IO_LINK,
+    Batch,
+    Kind,
+    Path,
+)
 from uringtrace.tracer.rings import rings_from_table
 from uringtrace.tracer.statistics import COUNTERS, accumulate, empty_counters, operation_traits
 
@@ -266,9 +274,7 @@ def unfinished(kernel: FakeKernel, dtype: np.dtype[np.void]) -> Batch:
 
 @given(life=LIVES)
 @QUICK
-def test_streaming_with_arguments_tells_what_happened(
-    arguments: Engine, life: Life
-) -> None:
+def test_streaming_with_arguments_tells_what_happened(arguments: Engine, life: Life) -> None:
     kernel = Driver(arguments).run(life)
     assert_equal(decode(arguments.slots()), kernel.batch(arguments=True))
     assert_equal(unfinished(kernel, ARGUMENTS_ENTRY), kernel.unfinished(arguments=True))
@@ -278,9 +284,7 @@ def test_streaming_with_arguments_tells_what_happened(
 
 @given(life=LIVES)
 @QUICK
-def test_streaming_without_arguments_tells_what_happened(
-    streaming: Engine, life: Life
-) -> None:
+def test_streaming_without_arguments_tells_what_happened(streaming: Engine, life: Life) -> None:
     kernel = Driver(streaming).run(life)
     assert_equal(decode(streaming.slots()), kernel.batch(arguments=False))
     assert_equal(unfinished(kernel, STREAM_ENTRY), kernel.unfinished(arguments=False))

@@ -62,7 +62,7 @@ def expected(record: np.void) -> dict[str, object]:
         "path_bits": None if call else value["path"],
         "chain_position": value["chain_position"] if value["chain"] else None,
         "sqe_flags": None if call or (unseen and value["sqe_flags"] == 0) else value["sqe_flags"],
-        "fd": None if (call or unseen) and value["fd"] == -1 else value["fd"],
+        "fd": None if (call or not value["submitted_ns"]) and value["fd"] == -1 else value["fd"],
         "memory": None,
     }
     for field in ("user_data", "ring", "cqe_flags"):

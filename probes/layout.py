@@ -263,7 +263,7 @@ def _opcode_constants(names: Mapping[int, str]) -> dict[str, str]:
     low, high = mask & (1 << 64) - 1, mask >> 64
     test = f"((op) < 64 ? {low}ULL >> ((op) & 63) : {high}ULL >> ((op) & 63)) & 1"
     wanted = (
-        *("POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC"),
+        *("NOP", "POLL_ADD", "POLL_REMOVE", "TIMEOUT", "URING_CMD", "SEND", "SEND_ZC", "SENDMSG_ZC"),
         *("ACCEPT", "SOCKET", "OPENAT", "OPENAT2", "SPLICE", "TEE"),
     )
     return {

@@ -20,11 +20,13 @@ trace() { observe "$1" "$python" -m uringtrace "${@:2}"; }
 
 uname -rv >/exchange/kernel
 trace check check --json
-kinds=(--kinds)
+kinds=(--kinds small)
 if grep -A1 '"name": "io_uring operations"' /exchange/check.output | grep -q missing; then kinds=(); fi
-trace stat stat -f --json -- "${programs[@]}" /tmp/stat "${kinds[@]}" ${kinds:+all}
+all=("${kinds[@]/small/all}")
+[ $# -gt 0 ] || all=("${kinds[@]}")
+trace stat stat -f --json -- "${programs[@]}" /tmp/stat "${all[@]}"
 cp -r /tmp/stat /exchange/programs-stat
-trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" ${kinds:+small} --ktls --servers "${counted[@]}"
+trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" --ktls --servers "${counted[@]}"
 cp -r /tmp/streamed /exchange/programs-streamed
 if [ $# -gt 0 ]; then
     trace log log -f -o /tmp/log -- "${programs[@]}" /tmp/log-programs --servers "$@"

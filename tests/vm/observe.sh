@@ -25,12 +25,12 @@ if grep -A1 '"name": "io_uring operations"' /exchange/check.output | grep -q mis
 all=("${kinds[@]/small/all}")
 [ $# -gt 0 ] || all=("${kinds[@]}")
 trace stat stat -f --json -- "${programs[@]}" /tmp/stat "${all[@]}"
-cp -r /tmp/stat /exchange/programs-stat
+cp -rT /tmp/stat /exchange/programs-stat
 trace streamed stat -f --connections --json -- "${programs[@]}" /tmp/streamed "${kinds[@]}" --ktls --servers "${counted[@]}"
-cp -r /tmp/streamed /exchange/programs-streamed
+cp -rT /tmp/streamed /exchange/programs-streamed
 if [ $# -gt 0 ]; then
     trace log log -f -o /tmp/log -- "${programs[@]}" /tmp/log-programs --servers "$@"
-    cp -r /tmp/log-programs /exchange/programs-log
+    cp -rT /tmp/log-programs /exchange/programs-log
     cp /tmp/log /exchange/log.output
     trace live log -f -- build/targets/calls tcp 0.001
     trace only stat --interface io_uring --json -- true

@@ -23,7 +23,10 @@ def rings_from_table(table: NDArray[Any]) -> tuple[Ring, ...]:
 
     The shared entry 0 (no number of its own) appears when it was needed.
     """
-    used = table[(table["number"] != 0) | (table["completions"] != 0) | (table["submitted"] != 0)]
+    has_ring = table["number"] != 0
+    shared = table[:1]
+    has_ring[:1] |= (shared["completions"] != 0) | (shared["submitted"] != 0)
+    used = table[has_ring]
     return tuple(_ring(row) for row in used[np.argsort(used["number"], kind="stable")])
 
 

@@ -640,7 +640,7 @@ int io_uring_create(struct bpf_raw_tracepoint_args *ctx)
 	u64 octx = number(ctx->args[CREATE_CTX]);
 	struct ring *ring = ring_find(octx);
 	if (ring)
-		ring->ctx = RING_RETIRED;
+		ring_move(ring);
 	u32 tgid = current_id() >> 32;
 	if (!is_target(tgid))
 		return 0;

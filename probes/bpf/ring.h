@@ -5,15 +5,16 @@
  * Invariant: the fields of one ring are written from two sides only, and each side is
  * serialised by the kernel: submission under the ring's uring_lock, completion under
  * its completion lock (or by its single task, for DEFER_TASKRUN). The two sides write
- * different fields, so plain additions are exact. A ring that is closed keeps its
- * entry; a new one at the same address gets an entry of its own.
+ * different fields, so plain additions are exact. What was counted of a closed ring is
+ * moved out of the way when the kernel makes a new one at its address: behind the entries
+ * that are found by address there is one for each number.
  */
 #pragma once
 #include "common.h"
 
 #define RING_LIMIT 4096
 #define RING_PROBES 16
-#define RING_RETIRED 1
+#define RING_FREE 1 /* an entry whose ring was moved: the search goes on behind it */
 #define RING_DESCRIPTORS 256 /* searched for a ring that existed before the probes */
 
 /* What every operation touches comes first: submission in the first two cache lines,
@@ -46,7 +47,7 @@ enum ring_facts { /* bits of ring.seen */
 };
 
 OPAQUE(ring_bytes, ring);
-BPF_F_TABLE("array", u32, struct ring_bytes, rings, RING_LIMIT, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct ring_bytes, rings, 2 * RING_LIMIT, BPF_F_MMAPABLE);
 BPF_ARRAY(ring_numbers, u64, 1);
 BPF_ARRAY(ring_keys, u32, RING_LIMIT);
 
@@ -73,11 +74,27 @@ static __always_inline struct ring *ring_find(u64 ctx)
 	return 0;
 }
 
-/* The ring with a number: numbers are fewer than the table's entries. */
+/* The ring with a number, wherever it is. */
 static __always_inline struct ring *ring_of_number(u32 number)
 {
 	u32 *key = ring_keys.lookup(&number);
 	return key ? (struct ring *)rings.lookup(key) : 0;
+}
+
+/* Its address is another ring's from now on. A reader beside us never sees it twice. */
+static __always_inline void ring_move(struct ring *ring)
+{
+	u32 number = ring->number, key = RING_LIMIT + number;
+	struct ring *moved = (struct ring *)rings.lookup(&key);
+	if (!moved || number >= RING_LIMIT)
+		return;
+	struct ring blank = {.ctx = RING_FREE};
+	ring->number = 0;
+	*moved = *ring;
+	moved->ctx = RING_FREE;
+	moved->number = number;
+	ring_keys.update(&number, &key);
+	*ring = blank;
 }
 
 /* The descriptor of a ring that existed before the probes: the caller's descriptors are
@@ -140,14 +157,19 @@ static __always_inline struct ring *ring_insert(u64 ctx, u32 tgid)
 		struct ring *ring = (struct ring *)rings.lookup(&key);
 		if (!ring || !key)
 			continue;
-		u64 previous = __sync_val_compare_and_swap(&ring->ctx, 0, ctx);
+		u64 free = ring->ctx == RING_FREE ? RING_FREE : 0;
+		u64 previous = __sync_val_compare_and_swap(&ring->ctx, free, ctx);
 		if (previous == ctx)
 			return ring;
-		if (previous)
+		if (previous != free)
 			continue;
 		u32 zero = 0;
-		ring->number = take_number(ring_numbers.lookup(&zero));
-		u32 number = ring->number;
+		u32 number = take_number(ring_numbers.lookup(&zero));
+		if (!number || number >= RING_LIMIT) {
+			ring->ctx = RING_FREE;
+			break;
+		}
+		ring->number = number;
 		ring_keys.update(&number, &key);
 		ring->tgid = tgid;
 		ring->fd = -1;

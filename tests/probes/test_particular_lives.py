@@ -10,7 +10,7 @@ from tests.probes.conftest import Build
 from tests.probes.engine import Engine, compile_engine, constants, has_compiler
 from tests.probes.fake_btf import LINUX_6_1, LINUX_6_3, FakeBtf
 from tests.probes.fake_kernel import ENTRIES, FakeKernel
-from tests.probes.truth import POLL_ADD_MULTI, Cqe, encode_sqe
+from tests.probes.truth import POLL_ADD_MULTI, Cqe, RingTruth, encode_sqe
 from uringtrace.probes.program import Filter, Mode
 from uringtrace.probes.slots import RING_LIMIT, Counter
 from uringtrace.tracer.decode import decode
@@ -240,6 +240,35 @@ def place_of(ring_address: int) -> int:
     return ((ring_address >> 6) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 52
 
 
+def test_any_number_of_rings_can_follow_each_other_at_one_address(counting: Engine) -> None:
+    kernel = FakeKernel(counting)
+    for number in range(100):
+        ring = kernel.create_ring(0)
+        for _ in range(number % 3):
+            live_once(kernel, ring)
+    seen = rings_from_table(counting.rings)
+    assert [ring.ring for ring in seen] == list(range(1, 101))
+    assert [ring.completions for ring in seen] == [number % 3 for number in range(100)]
+    assert [ring.submitted for ring in seen] == [number % 3 for number in range(100)]
+    assert Counter.LOST_RINGS not in counting.losses()
+
+
+def test_more_rings_than_have_numbers_are_counted_together(counting: Engine) -> None:
+    kernel = FakeKernel(counting)
+    for _ in range(RING_LIMIT + 5):
+        ring = kernel.create_ring(0)
+    live_once(kernel, ring)
+    seen = rings_from_table(counting.rings)
+    assert [ring.ring for ring in seen] == [0, *range(1, RING_LIMIT)]
+    assert seen[0].completions == 1
+    assert counting.losses()[Counter.LOST_RINGS] > 0
+
+
+def live_once(kernel: FakeKernel, ring: RingTruth) -> None:
+    """One operation from its submission to its completion."""
+    kernel.flush([Cqe(kernel.submit(ring, "NOP"), 0)])
+
+
 def colliding_rings(base: int) -> list[int]:
     """Four ring addresses that begin their search at one place, not near the table's end."""
     lines = range(base + RING_ADDRESSES, base + 0x80000, 64)
@@ -257,7 +286,7 @@ def test_rings_that_find_no_place_are_counted_and_their_operations_still_are(
     table = counting.rings
     first = place_of(addresses[0])
     for step in range(14):
-        table["ctx"][first + step] = 1
+        table["ctx"][first + step] = 2
     for number, address in enumerate(addresses[::order]):
         counting.write("io_ring_ctx", address, rings=counting.base + 0xF8000)
         counting.write("io_kiocb", kernel.free[number], ctx=address, opcode=0, cqe__user_data=number, flags=0)

@@ -19,7 +19,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import ContentSwitcher, Input, Static
 
 from uringtrace.errors import Error
 from uringtrace.tracer.live.feed import Feed
@@ -34,6 +34,7 @@ from uringtrace.ui.terminal.pane import PaneWidget
 from uringtrace.ui.terminal.panes import all_panes
 from uringtrace.ui.terminal.state import LANES, ViewState
 from uringtrace.ui.terminal.theme import DARK, LIGHT
+from uringtrace.ui.terminal.word_line import KeyLine, PaneLine
 
 _SEEK_SHARE = 0.05
 _OF_PANES = frozenset(
@@ -66,17 +67,6 @@ class Options:
     """End by itself after this time."""
 
 
-class PaneTabs(TabbedContent):
-    """Tabs that only a key or a click changes.
-
-    Else the news that a pane has got the focus would bring it back when it comes late, after the next key.
-    """
-
-    def on_tab_pane_focused(self, event: TabPane.Focused) -> None:
-        event.stop()
-        event.prevent_default()
-
-
 class UringtraceApp(App[None]):
     """One run of the terminal UI; `error` is what ended the feed, where it was an error."""
 
@@ -104,16 +94,18 @@ class UringtraceApp(App[None]):
         """The one on the screen: while paused, not the newest."""
         self.view = ViewState()
         self.error: Exception | None = None
+        # What slides takes a processor for as long as it does.
+        self.animation_level = "none"
 
     def compose(self) -> ComposeResult:
         yield Header()
-        with PaneTabs(initial=PANES[0].name):
+        yield PaneLine()
+        with ContentSwitcher(initial=PANES[0].name):
             for pane in PANES:
-                with TabPane(f"{pane.key} {pane.title}", id=pane.name):
-                    yield all_panes()[pane.name]()
+                yield all_panes()[pane.name]()
         yield Static(READING if self.feed.controls else ATTACHING, id="waiting", markup=False)
         yield FilterLine()
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.register_theme(DARK)
@@ -159,8 +151,7 @@ class UringtraceApp(App[None]):
 
     @property
     def active_pane(self) -> PaneWidget:
-        active = self.query_one(TabbedContent).active
-        return self.query_one(f"#{active}", TabPane).query_one(PaneWidget)
+        return self.query_one(f"#{self.query_one(PaneLine).active}", PaneWidget)
 
     def refresh_view(self) -> None:
         """Show the picture that is to be shown, with the present choices."""
@@ -175,10 +166,6 @@ class UringtraceApp(App[None]):
     def _choose(self, **changes: object) -> None:
         self.view = replace(self.view, **changes)  # type: ignore[arg-type]  # names and types are ViewState's
         self.refresh_view()
-
-    def on_tabbed_content_tab_activated(self) -> None:
-        self.refresh_view()
-        self._focus_pane()
 
     def _focus_pane(self) -> None:
         """The pane gets the keys, unless a filter is being typed."""
@@ -225,11 +212,14 @@ class UringtraceApp(App[None]):
         return action not in _OF_PANES or len(self.screen_stack) == 1
 
     def action_show_pane(self, name: str) -> None:
-        self.query_one(TabbedContent).active = name
+        self.query_one(PaneLine).active = name
+        self.query_one(ContentSwitcher).current = name
+        self.refresh_view()
+        self._focus_pane()
 
     def action_next_pane(self, step: int = 1) -> None:
         names = [pane.name for pane in PANES]
-        place = names.index(self.query_one(TabbedContent).active)
+        place = names.index(self.query_one(PaneLine).active)
         self.action_show_pane(names[(place + step) % len(names)])
 
     def action_previous_pane(self) -> None:

@@ -12,12 +12,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.ui.terminal.header import clock
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.terminal.state import ViewState
+from uringtrace.ui.terminal.word_line import KeyLine
 
 _LOW = 16
 """Lines of a terminal in which a table would be left without room."""
@@ -37,7 +38,7 @@ class DetailScreen(Screen[None]):
         yield Static(id="title", markup=False)
         yield Static(id="facts", markup=False)
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def body(self) -> Sequence[Widget]:
         """The widgets between the facts and the keys."""

@@ -13,7 +13,10 @@ class PaneWidget(Vertical):
     """One tab. `show` is called for the visible pane only: at most twice a second, and on keys."""
 
     pane: str = ""
-    """Its name in `actions.PANES`."""
+    """Its name in `actions.PANES`, and its id."""
+
+    def __init__(self) -> None:
+        super().__init__(id=self.pane)
 
     def show(self, picture: Picture, view: ViewState) -> None:
         """Bring what is shown in line with the picture and the user's choices."""

@@ -11,12 +11,13 @@ import pytest
 from tests.vm.conftest import kernel_or_skip
 from tests.vm.machine import Kernel
 from tests.vm.matrix import CAPTURES, FEATURES, KERNELS, RESULTS, TLS_BY_COMMAND, Compare
-from tests.vm.observation import NO, SECONDS, WRONG, Observation, Result, as_json, observe
+from tests.vm.observation import NO, SECONDS, WRONG, Observation, Result, Skipped, as_json, observe
 from uringtrace.targets.catalogue import ARCHITECTURES
 
 KERNEL_NAMES = KERNELS
 SLICE_KERNEL = "6.12"
 OLDEST_WITH_REQUESTS = (6, 0)
+OLDEST_WITH_PREEMPTED_PROBES = (7, 0)
 _PACKAGES = re.compile(r"^\S+ needs ")
 """What a server says where a Python package is not installed (targets/serving.py)."""
 
@@ -26,11 +27,17 @@ def problems(observation: Observation, features: Mapping[str, Compare], kernel: 
     lacks = {TLS_BY_COMMAND} if kernel.version_numbers < (6, 7) else set()
     if kernel.version_numbers < OLDEST_WITH_REQUESTS:
         lacks = set(features)
+    may_skip = kernel.version_numbers >= OLDEST_WITH_PREEMPTED_PROBES
     return [
         each
         for each in observation.results(features)
         if each.outcome == WRONG
-        or (each.outcome == NO and each.feature not in lacks and not _PACKAGES.search(each.detail))
+        or (
+            each.outcome == NO
+            and each.feature not in lacks
+            and not _PACKAGES.search(each.detail)
+            and not (may_skip and each.detail == str(Skipped()))
+        )
     ]
 
 

@@ -105,6 +105,13 @@ def test_what_was_lost_is_wrong(files: Files) -> None:
     assert result.outcome == WRONG
 
 
+def test_what_the_kernel_skipped_has_its_reason(files: Files) -> None:
+    files.write("log.errors", "uringtrace: 1 lines; lost 1 (events skipped by the kernel 1), untracked 0\n")
+    files.report(lost={"events skipped by the kernel": 1})
+    features = {"log": lambda seen: seen.server("epoll"), "stat": lambda seen: seen.operations("streamed")}
+    assert {result.outcome for result in files.observation.results(features)} == {NO}
+
+
 def test_a_kernel_that_shows_no_operations_says_so(files: Files) -> None:
     files.check("missing")
     result = files.observation.operations("streamed")

@@ -32,8 +32,8 @@ class Skipped(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "this kernel may put a thread aside in the middle of a probe, and does not run the probe for other "
-            f"threads on that processor meanwhile: {SKIPPED} are counted as lost"
+            "this kernel may put a thread aside in the middle of a probe, and does not run the probe for "
+            f"other threads on that processor meanwhile: {SKIPPED} are counted as lost"
         )
 
 

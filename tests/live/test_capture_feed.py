@@ -35,15 +35,16 @@ def totals(pictures: list[Picture]) -> list[int]:
     return [each.summary.totals.completions for each in pictures]
 
 
-def test_idle_pictures_come_twice_a_second_the_first_at_once() -> None:
-    capture = FakeCapture([], drains=[slots(0)] * 100)
+@pytest.mark.parametrize(("operations", "period"), [(0, 1.0), (1, 0.5)])
+def test_pictures_come_twice_a_second_and_once_where_nothing_happens(operations: int, period: float) -> None:
+    capture = FakeCapture([], drains=[slots(operations)] * 100)
     shown = pictures_of(capture)
     assert shown[0].at_ns == STARTED_NS + SECOND // 100
     gaps = np.diff([each.at_ns for each in shown[:-1]]) / SECOND
-    assert len(shown) == 10
-    assert gaps.min() > 0.4
-    assert gaps.max() < 0.6
-    assert [each.ended for each in shown] == [False] * 9 + [True]
+    assert len(shown) > 5
+    assert gaps.mean() == pytest.approx(period, rel=0.1)
+    assert gaps.max() < period + 0.11
+    assert [each.ended for each in shown] == [False] * (len(shown) - 1) + [True]
 
 
 def test_every_operation_is_counted_once_however_it_was_drained() -> None:

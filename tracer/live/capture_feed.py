@@ -31,8 +31,9 @@ from uringtrace.tracer.source import Context
 
 MOST_SLOTS = 4 << 20
 """Slots that wait in memory at most, 256 MiB, when they come faster than they are counted."""
-IDLE_SECONDS = 0.03
-"""Pause after a drain that brought little, beside the capture's own."""
+IDLE_SECONDS = 0.08
+"""Pause after a drain that brought little, beside the capture's own: the buffer has room for half a second
+of a million operations each second."""
 _LITTLE = 2_048
 _TURN_NS = 100_000_000
 """Time for counting between two drains."""
@@ -95,22 +96,27 @@ class CaptureFeed:
 
     def run(self, post: Callable[[Picture], None]) -> None:
         next_ns = self._clock()
+        news = True
         try:
             for slots in self._capture.chunks():
+                news = news or len(slots) > 0
                 self.recorder.append(slots)
                 self._backlog.append(slots)
                 # A full drain leaves more in the buffer, and what does not fit there is lost: that first.
                 self._all_read = len(slots) < LONGEST_RUN
                 now_ns = self._clock()
-                due = now_ns >= next_ns
+                # Where nothing happens only the clock goes on.
+                delay_ns = 0 if news else _PERIOD_NS
+                due = now_ns >= next_ns + delay_ns
                 first = self._all_read or self._backlog.waiting > MOST_SLOTS or now_ns > next_ns + _PERIOD_NS
                 if first and (due or self._backlog.waiting >= PIECE_SLOTS):
                     self._count(now_ns + _TURN_NS)
                 if due and first and not self._stopped:
                     post(self._picture())
+                    news = False
                     # When pictures take long there are fewer: the drain comes first.
-                    next_ns = max(next_ns + _PERIOD_NS, self._clock() + _PERIOD_NS // 2)
-                if len(slots) < _LITTLE and not self._backlog.waiting and not self._stopped:
+                    next_ns = max(next_ns + delay_ns + _PERIOD_NS, self._clock() + _PERIOD_NS // 2)
+                if len(slots) < _LITTLE and self._backlog.waiting < _LITTLE and not self._stopped:
                     self._pause(IDLE_SECONDS)
             self._all_read = True
             while self._backlog.waiting and not self._stopped:

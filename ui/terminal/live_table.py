@@ -126,6 +126,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._pin: _Pin | None = _Pin.END if follows else _Pin.TOP
         self._note = ""
         self._layout = Layout((), (), 2)
+        self._lines: list[tuple[str, str]] = []
+        """What is on the screen: text and component class of each line, the headings first."""
 
     @property
     def rows(self) -> Sequence[TableRow]:
@@ -157,7 +159,7 @@ class LiveTable(ScrollView, can_focus=True):
         self._measure()
         if self._pin is not _Pin.TOP and was_visible and not self._is_visible(self._cursor):
             self._uncover()
-        self.refresh()
+        self._draw()
         if self.chosen != before:
             self.post_message(CursorMoved(self.pane, self.chosen))
 
@@ -166,13 +168,14 @@ class LiveTable(ScrollView, can_focus=True):
         self._measure()
         if was_last or self.has_focus:
             self._uncover()
+        self._draw()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         # Other rows than those that were measured are seen now.
         if round(old_value) != round(new_value):
             self._lay_out()
-            self.refresh()
+            self._draw()
 
     def _measure(self) -> None:
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
@@ -187,23 +190,37 @@ class LiveTable(ScrollView, can_focus=True):
         ]
         self._layout = layout(self.columns, content, self.scrollable_content_region.width or self.size.width)
 
-    def render_line(self, y: int) -> Strip:
-        width = self.size.width
+    def _draw(self) -> None:
+        """Have those lines rendered that are others than before."""
+        before, self._lines = self._lines, [self._content(y) for y in range(self.size.height)]
+        if len(before) != len(self._lines):
+            self.refresh()
+            return
+        changed = (y for y, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new)
+        regions = [Region(0, y, self.size.width, 1) for y in changed]
+        if regions:
+            self.refresh(*regions)
+
+    def _content(self, y: int) -> tuple[str, str]:
+        """Text and component class of a line of the widget."""
         if y == 0:
-            return self._strip(self._headings(), "live-table--heading", width)
-        index = y - 1 + int(self.scroll_offset.y)
+            return self._headings(), "live-table--heading"
         if not self._rows:
-            note = wrap(self._note, max(width - 2, 1))
-            return self._strip(
-                f" {note[y - 2]}" if 0 <= y - 2 < len(note) else "", "live-table--quiet", width
-            )
+            note = wrap(self._note, max(self.size.width - 2, 1))
+            return f" {note[y - 2]}" if 0 <= y - 2 < len(note) else "", "live-table--quiet"
+        index = y - 1 + int(self.scroll_offset.y)
         if index >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return "", ""
         row = self._rows[index]
         text = self._line(row.cells)
         if index == self._cursor and self.has_focus:
-            return self._strip(text, "live-table--cursor", width)
-        return self._strip(text, f"live-table--{row.mark}" if row.mark else "", width)
+            return text, "live-table--cursor"
+        return text, f"live-table--{row.mark}" if row.mark else ""
+
+    def render_line(self, y: int) -> Strip:
+        text, component = self._lines[y] if y < len(self._lines) else ("", "")
+        style = self.get_component_rich_style(component) if component else self.rich_style
+        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style or Style())
 
     def _line(self, cells: Sequence[str]) -> str:
         shown = zip(self._layout.columns, self._layout.widths, strict=True)
@@ -229,15 +246,11 @@ class LiveTable(ScrollView, can_focus=True):
             for column, width in titles
         )
 
-    def _strip(self, text: str, component: str, width: int) -> Strip:
-        style = self.get_component_rich_style(component) if component else self.rich_style
-        return Strip([Segment(text, style)]).adjust_cell_length(width, style or Style())
-
     def on_focus(self) -> None:
-        self.refresh()
+        self._draw()
 
     def on_blur(self) -> None:
-        self.refresh()
+        self._draw()
 
     def action_cursor(self, step: int) -> None:
         self._move_to(self._cursor + step)
@@ -255,7 +268,7 @@ class LiveTable(ScrollView, can_focus=True):
         self._cursor = min(max(index, 0), last)
         self._pin = _Pin.END if self._follows and self._cursor == last else None
         self._uncover()
-        self.refresh()
+        self._draw()
         self.post_message(CursorMoved(self.pane, self.chosen))
 
     def _uncover(self) -> None:

@@ -39,6 +39,8 @@ PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers", 
 
 def main() -> int:
     arguments = _parser().parse_args()
+    # Where this is set every start compiles the whole program; one that is installed never does.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         program = binary("nop")
     except Error as error:

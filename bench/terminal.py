@@ -7,18 +7,22 @@ nothing. A key is answered when the heading of the pane that it chose has been d
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.application import Application, application
-from bench.launch import URINGTRACE, Failed
+from bench.launch import URINGTRACE, Failed, run
 from bench.processes import running
 
 SERVER = "uring-sqpoll"
+RATE = 1_000_000
+"""Operations each second of the program that makes as many as the goals speak of."""
 KEYS = 60
 """Per target: enough for a 95th percentile."""
 SECONDS = 6.0
@@ -28,6 +32,8 @@ _FOREVER = 1_000_000_000_000
 _PANES = ((b"2", b"PEER"), (b"4", b"WAKES"), (b"3", b"SQ FILL"), (b"1", b"OPERATION"))
 """Keys, and a heading that only their pane has."""
 _FIRST_DATA = b"unseen by strace"
+_LOST = re.compile(r"lost ([\d,]+)")
+_LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,16 @@ class TerminalRow:
     """The same of the thread that drains and counts."""
     lost: str = ""
     """As the header says it in the end."""
+    lost_alone: str = ""
+    """The same of `uringtrace record`, which draws nothing, in as much time."""
     skipped: str = ""
 
 
 def measure_terminal(program: Path, batch: int, progress: Callable[[str], None]) -> tuple[TerminalRow, ...]:
     """A row for each target; `program` is that of the NOP operations."""
     targets: dict[str, Callable[[], Iterator[int]]] = {
-        "nop": lambda: _nop(program, batch),
+        f"nop, {RATE:,}/s": lambda: _nop(program, batch, str(RATE)),
+        "nop, full speed": lambda: _nop(program, batch),
         SERVER: _server,
         "idle": _idle,
     }
@@ -60,14 +69,14 @@ def measure_terminal(program: Path, batch: int, progress: Callable[[str], None])
         progress(f"terminal: {name}")
         try:
             with contextmanager(target)() as pid:
-                rows.append(_measure(name, pid))
+                rows.append(replace(_measure(name, pid), lost_alone=_lost_alone(pid)))
         except Failed as failure:
             rows.append(TerminalRow(name, skipped=failure.reason))
     return tuple(rows)
 
 
-def _nop(program: Path, batch: int) -> Iterator[int]:
-    with running([str(program), str(_FOREVER), str(batch)]) as process:
+def _nop(program: Path, batch: int, *rate: str) -> Iterator[int]:
+    with running([str(program), str(_FOREVER), str(batch), *rate]) as process:
         yield process.pid
 
 
@@ -104,6 +113,17 @@ def _measure(name: str, pid: int) -> TerminalRow:
             max(shares.values(), default=None),
             app.lost,
         )
+
+
+def _lost_alone(pid: int) -> str:
+    with TemporaryDirectory() as folder:
+        seconds = str(round(SECONDS + KEYS * 0.1))
+        words = ["record", "-p", str(pid), "-d", seconds, "--max-size", "2G", "-o", f"{folder}/recording"]
+        done = run([*URINGTRACE, *words], _LONGEST_SECONDS)
+    found = _LOST.search(done.stderr)
+    if not found:
+        raise Failed("said nothing about what was lost")
+    return found[1]
 
 
 def _press(app: Application, number: int) -> float:

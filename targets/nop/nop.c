@@ -1,6 +1,8 @@
-/* nop: NOP operations through io_uring at full speed.
+/* nop: NOP operations through io_uring, at full speed or at a rate.
  *
- *     nop [--pause] [OPERATIONS [BATCH]]      default: 20,000,000 operations, 32 at a time
+ *     nop [--pause] [OPERATIONS [BATCH [RATE]]]      default: 20,000,000 operations, 32 at a time
+ *
+ * With RATE it makes that many operations each second, if it can, and sleeps in between.
  *
  * Prints one JSON line with the nanoseconds per operation. The clock runs around the loop only,
  * so that neither start-up nor a tracer's attaching counts. With --pause it first prints
@@ -22,6 +24,16 @@ static long long now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Sleep when more was done than the rate allows until now; shorter sleeps are not worth their call. */
+static void keep_to(long long rate, long long start_ns, long long done)
+{
+    long long due_ns = start_ns + (long long)((double)done * 1e9 / rate);
+    if (due_ns - now_ns() < 500000)
+        return;
+    struct timespec due = {.tv_sec = due_ns / 1000000000LL, .tv_nsec = due_ns % 1000000000LL};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 }
 
 static void run_batch(struct io_uring *ring, unsigned batch, unsigned long long user_data)
@@ -51,8 +63,9 @@ int main(int argc, char **argv)
     int given = argc - 1 - pause;
     long long operations = given > 0 ? atoll(numbers[0]) : 20000000;
     long long batch = given > 1 ? atoll(numbers[1]) : 32;
-    if (operations < 1 || batch < 1 || batch > MAX_BATCH || given > 2) {
-        fprintf(stderr, "usage: nop [--pause] [OPERATIONS [BATCH]]   (BATCH at most %d)\n", MAX_BATCH);
+    long long rate = given > 2 ? atoll(numbers[2]) : 0;
+    if (operations < 1 || batch < 1 || batch > MAX_BATCH || rate < 0 || given > 3) {
+        fprintf(stderr, "usage: nop [--pause] [OPERATIONS [BATCH [RATE]]]   (BATCH at most %d)\n", MAX_BATCH);
         return 2;
     }
 
@@ -66,8 +79,11 @@ int main(int argc, char **argv)
         wait_for_line();
 
     long long start_ns = now_ns();
-    for (long long done = 0; done < operations; done += batch)
+    for (long long done = 0; done < operations; done += batch) {
         run_batch(&ring, operations - done < batch ? operations - done : batch, done);
+        if (rate)
+            keep_to(rate, start_ns, done + batch);
+    }
     long long elapsed_ns = now_ns() - start_ns;
 
     printf("{\"operations\": %lld, \"batch\": %lld, \"elapsed_ns\": %lld, \"ns_per_operation\": %.2f}\n",

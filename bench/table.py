@@ -110,7 +110,8 @@ def servers_lines(rows: Sequence[ServerRow], rounds: int) -> Iterator[str]:
 def terminal_lines(rows: Sequence[TerminalRow]) -> Iterator[str]:
     """How the terminal application answers, and what it costs."""
     yield "the terminal application; CPU as shares of one processor, while no key is pressed"
-    yield f"{'':<20}{'first data':>12}{'key p50':>10}{'key p95':>10}{'UI':>8}{'capture':>9}{'lost':>12}{'record':>12}"
+    headings = f"{'':<20}{'first data':>12}{'key p50':>10}{'key p95':>10}{'UI':>8}{'capture':>9}"
+    yield f"{headings}{'lost':>12}{'record':>12}"
     for row in rows:
         if row.skipped:
             yield f"{row.name:<20}  – {row.skipped}"
@@ -118,7 +119,8 @@ def terminal_lines(rows: Sequence[TerminalRow]) -> Iterator[str]:
         times = (row.first_data_seconds, row.key_p50_seconds, row.key_p95_seconds)
         first, middle, late = (f"{_number(value, 3)} s" for value in times)
         ui, capture = (_percent(share) for share in (row.ui_share, row.capture_share))
-        yield f"{row.name:<20}{first:>12}{middle:>10}{late:>10}{ui:>8}{capture:>9}{row.lost:>12}{row.lost_alone:>12}"
+        line = f"{row.name:<20}{first:>12}{middle:>10}{late:>10}{ui:>8}{capture:>9}"
+        yield f"{line}{row.lost:>12}{row.lost_alone:>12}"
     yield (
         f"goals: first data ≤ {FIRST_DATA_GOAL_SECONDS} s, key p95 ≤ {KEY_GOAL_SECONDS} s, "
         f"UI ≤ {UI_GOAL:.0%}, both together ≤ {IDLE_GOAL:.0%} when idle, no more lost than `record` loses"

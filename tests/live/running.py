@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,7 @@ class FakeCapture(FakeSource):
     under_way: Slots = field(default_factory=lambda: slots(0))
     before_drain: Callable[[int], object] = lambda number: None
     ended_ns: int = STARTED_NS
+    forgotten: list[int] = field(default_factory=list)
 
     def chunks(self) -> Iterator[Slots]:
         for number, drain in enumerate(self.drains):
@@ -50,3 +51,6 @@ class FakeCapture(FakeSource):
 
     def under_way_slots(self) -> Slots:
         return self.under_way
+
+    def forget_files(self, numbers: Iterable[int]) -> None:
+        self.forgotten += numbers

@@ -96,6 +96,58 @@ def test_an_ended_connection_stays_and_leaves_the_work() -> None:
     assert [each.is_open for each in shown] == [False, True]
 
 
+def closed(number: int, ns: int) -> Records:
+    """The TCP state of this connection becomes CLOSE."""
+    event = np.zeros(1, SOCKET_EVENT)
+    event["ns"], event["file"], event["kind"] = ns, number, SocketEventKind.STATE
+    event["before"], event["after"] = 1, 7
+    return Records(rows(), rows_of_no_memory(), event)
+
+
+def test_sockets_of_ended_connections_are_forgotten_and_their_slots_used_again() -> None:
+    """As many bytes and connections are shown as the tracker tells that forgets nothing."""
+    count = 300
+    facts = FakeSource([], context=CONTEXT, files=files(count))
+    now = ConnectionsNow(CONTEXT, Clock())
+    tracker = ConnectionTracker(CONTEXT)
+    forgotten: list[int] = []
+    for number in range(1, count + 1):
+        began_ns = number * SECOND
+        parts = (
+            only_operations(reads(range(number, number + 1), after_ns=began_ns)),
+            only_operations(reads(range(number, number + 1), after_ns=began_ns + 1_000)),
+            closed(number, STARTED_NS + began_ns + 2_000),
+            closed(max(1, number - 50), STARTED_NS + began_ns + 3_000),
+        )
+        for records in parts:
+            now.add(records, facts)
+            tracker.add(records, facts.files)
+        now.take((), STARTED_NS + began_ns + SECOND // 2)
+        forgotten += now.forgotten_files()
+    shown = now.take((), STARTED_NS + (count + 60) * SECOND)
+    forgotten += now.forgotten_files()
+    assert [each.bytes_in for each in shown] == [2] * count
+    assert [(each.number, each.remote, each.bytes_in) for each in shown] == [
+        (each.number, each.remote, each.bytes_in) for each in tracker.connections()
+    ]
+    assert sorted(forgotten) == list(range(1, count + 1))
+    assert len(now._tracker._sockets.all) < 20
+
+
+def test_a_forgotten_socket_does_not_come_back() -> None:
+    facts = FakeSource([], context=CONTEXT, files=files(2))
+    now = ConnectionsNow(CONTEXT, Clock())
+    now.add(only_operations(reads(range(1, 2))), facts)
+    now.add(closed(1, STARTED_NS + 2_000_000), facts)
+    now.take((), STARTED_NS + 20 * SECOND)
+    assert now.forgotten_files() == [1]
+    now.add(only_operations(reads(range(1, 3), after_ns=30 * SECOND)), facts)
+    now.add(closed(1, STARTED_NS + 31 * SECOND), facts)
+    first, second = now.take((), STARTED_NS + 40 * SECOND)
+    assert (first.number, first.bytes_in, first.is_open) == (1, 1, False)
+    assert (second.number, second.bytes_in, second.is_open) == (2, 1, True)
+
+
 def rows_of_no_memory() -> np.ndarray:  # type: ignore[type-arg]  # an empty array of records.MEMORY
     return only_operations(rows()).memory
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes import OPCODES, RING, STARTED_NS, FakeSource, call, context, row, rows
 from tests.live.clock import Clock
+from tests.live.test_connections_now import closed, files, reads
 from uringtrace.tracer.live.model import LiveModel, Observed
 from uringtrace.tracer.live.picture import OperationNow, Picture, Playback, ThreadNow
 from uringtrace.tracer.live.ring_states import RingState
@@ -223,3 +224,22 @@ def test_damaged_numbers_raise_nothing() -> None:
     batch["opcode"] %= max(OPCODES.values())
     shown = picture(batch, live=False, playback=shown_at(1.0))
     assert shown.recent.rows == 500
+
+
+def test_files_of_settled_connections_are_named_once_no_row_that_is_kept_has_them() -> None:
+    """With room for ten rows: the files of old connections go, those of the kept rows stay."""
+    count = 40
+    facts = source(files=files(count))
+    model = LiveModel(BOTH, 10, clock=Clock(), cost=Clock())
+    unnamed: list[int] = []
+    for number in range(1, count + 1):
+        began_ns = number * SECOND
+        model.add(only_operations(reads(range(number, number + 1), after_ns=began_ns)), facts)
+        model.add(closed(number, STARTED_NS + began_ns + 2_000), facts)
+        at_ns = STARTED_NS + began_ns + SECOND // 2
+        model.picture(facts, at_ns)
+        unnamed += model.unnamed_files(at_ns)
+        kept = {int(file) for part in model._recent.view({}).parts for file in part.operations["file"]}
+        assert not kept.intersection(unnamed)
+    assert unnamed == list(range(1, len(unnamed) + 1))
+    assert count - 20 < len(unnamed) < count

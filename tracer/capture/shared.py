@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -168,6 +168,11 @@ class Capture:
     @property
     def files(self) -> Mapping[int, File]:
         return self._files
+
+    def forget_files(self, numbers: Iterable[int]) -> None:
+        """Leave these out of `files`: nothing names them any more."""
+        for number in numbers:
+            self._files.pop(number, None)
 
     @property
     def limits(self) -> tuple[str, ...]:

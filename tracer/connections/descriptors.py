@@ -49,6 +49,11 @@ class Descriptors:
         del self._of_socket[slot]
         return slot
 
+    def forget(self, slot: int) -> None:
+        """Whatever stands for the socket stands for nothing."""
+        for descriptor in tuple(self._of_socket.get(slot, ())):
+            self.remove(descriptor)
+
     def remove_range(self, tgid: int, first: int, last: int) -> list[int]:
         """close_range(2). Returns the sockets that lost their last descriptor."""
         chosen = [

@@ -6,7 +6,7 @@ by its moment; of one moment socket events come first, then operations in their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,11 @@ class History:
                 # What follows version and cipher are keys.
                 keys = not connects[row] and operations[row].option[0] == SOL_TLS
                 self._memory[operations[row].identity] = found.data[:_TLS_INFO_BYTES] if keys else found.data
+
+    def forget(self, slots: Iterable[int]) -> None:
+        """Their slots may be given to others."""
+        for slot in slots:
+            self._descriptors.forget(slot)
 
     def use(self, slot: int, descriptor: Descriptor, ns: int) -> None:
         """The descriptor stands for this socket: so it is not closed, and any other of that number is."""

@@ -21,6 +21,8 @@ socket: the one that belongs to the data was not observed. Then the read's compl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +67,11 @@ class RequestTimer:
             more = max(slots, 2 * len(self._state), 64) - len(self._state)
             self._state = np.concatenate([self._state, np.zeros(more, STATE)])
             self._times = np.concatenate([self._times, np.zeros(more, TIMES)])
+
+    def forget(self, slots: Sequence[int]) -> None:
+        """Begin again with these; their times stay in those of all requests."""
+        self._state[list(slots)] = np.zeros(1, STATE)
+        self._times[list(slots)] = np.zeros(1, TIMES)
 
     def add(self, items: Items, roles: NDArray[np.uint8]) -> None:
         """`roles` has NO_ROLE, SERVES or ASKS for each slot."""

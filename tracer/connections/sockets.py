@@ -2,12 +2,13 @@
 
 Several file numbers may stand for one socket, and several descriptors for one file. A slot
 is given to every socket that operations or events name, in the order of time; which of
-them are connections shows later. Invariant: a slot never changes its inode.
+them are connections shows later. Invariant: a slot never changes its inode until it is forgotten;
+then the next socket gets it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +52,8 @@ class Sockets:
     def __init__(self) -> None:
         self.all: list[TrackedSocket] = []
         self._by_inode: dict[int, TrackedSocket] = {}
+        self._free: list[int] = []
+        """Slots of forgotten sockets."""
         self._slot_of_file = np.full(1024, _UNSEEN, np.int32)
         self._slot_of_file[0] = _NO_SOCKET
         self._served: set[str] = set()
@@ -120,12 +123,32 @@ class Sockets:
         tracked.role = role
         self.roles[tracked.slot] = role
 
+    def forget(self, slots: Sequence[int]) -> NDArray[np.int64]:
+        """Leave sockets out from now on, whatever still names them. Returns their file numbers."""
+        for slot in slots:
+            tracked = self.all[slot]
+            if self._by_inode.get(tracked.inode) is tracked:
+                del self._by_inode[tracked.inode]
+            self.all[slot] = TrackedSocket(slot, 0, tracked.address)
+            self.touched.discard(slot)
+        self.roles[list(slots)] = NO_ROLE
+        self.listening[list(slots)] = False
+        self._free.extend(slots)
+        files = np.flatnonzero(np.isin(self._slot_of_file, slots))
+        self._slot_of_file[files] = _NO_SOCKET
+        return files
+
+    def _new(self, inode: int, address: Socket) -> TrackedSocket:
+        tracked = TrackedSocket(self._free.pop() if self._free else len(self.all), inode, address)
+        if tracked.slot == len(self.all):
+            self.all.append(tracked)
+        self.all[tracked.slot] = tracked
+        return tracked
+
     def _meet(self, inode: int, address: Socket) -> TrackedSocket:
         tracked = self._by_inode.get(inode)
         if tracked is None:
-            tracked = TrackedSocket(len(self.all), inode, address)
-            self._by_inode[inode] = tracked
-            self.all.append(tracked)
+            tracked = self._by_inode[inode] = self._new(inode, address)
             if tracked.slot >= len(self.roles):
                 self.roles = np.concatenate([self.roles, np.zeros_like(self.roles)])
                 self.listening = np.concatenate([self.listening, np.zeros_like(self.listening)])

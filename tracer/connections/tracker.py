@@ -125,6 +125,18 @@ class ConnectionTracker:
         self._sockets.touched.clear()
         return Standing(self._sockets.all, self._traffic.rows, times, waits, seen, touched)
 
+    def forget(self, slots: Sequence[int]) -> NDArray[np.int64]:
+        """Give up sockets that have ended, so that memory does not grow with their number.
+
+        What comes late for them is left out, and `connections` does not have them any more. Returns their
+        file numbers.
+        """
+        self._history.forget(slots)
+        self._traffic.forget(slots)
+        self._requests.forget(slots)
+        self._descriptor[list(slots)] = _NO_KEY
+        return self._sockets.forget(slots)
+
     def _note_open(self, open_sockets: Sequence[OpenSocket]) -> None:
         if len(open_sockets) <= len(self._open_sockets):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EAGAIN, EALREADY, ECANCELED, EINPROGRESS, EINTR
 
 import numpy as np
@@ -43,6 +44,10 @@ class Traffic:
         if slots > len(self.rows):
             more = max(slots, 2 * len(self.rows)) - len(self.rows)
             self.rows = np.concatenate([self.rows, np.zeros(more, TRAFFIC)])
+
+    def forget(self, slots: Sequence[int]) -> None:
+        """Begin again from nothing with these."""
+        self.rows[list(slots)] = np.zeros(1, TRAFFIC)
 
     def add_moves(self, batch: Batch, moves: Moves, slot: NDArray[np.int64]) -> None:
         """`slot` is the socket of each move, all known; moves ascend in time per file."""

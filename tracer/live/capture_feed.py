@@ -51,6 +51,8 @@ class RunningCapture(Recorded, Protocol):
 
     def chunks(self) -> Iterable[Slots]: ...
 
+    def forget_files(self, numbers: Iterable[int]) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -113,6 +115,7 @@ class CaptureFeed:
                     self._count(now_ns + _TURN_NS)
                 if due and first and not self._stopped:
                     post(self._picture())
+                    self._capture.forget_files(self._model.unnamed_files(self._at_ns))
                     news = False
                     # When pictures take long there are fewer: the drain comes first.
                     next_ns = max(next_ns + delay_ns + _PERIOD_NS, self._clock() + _PERIOD_NS // 2)

@@ -1,8 +1,9 @@
 """The connections as they stand, without building again those in which nothing changed.
 
-A connection that has ended leaves the work some seconds later. Of the ended ones the newest
-`ENDED_KEPT` are shown, of the others all. Where very many change at once only part of them is
-built again for each picture, in turn: then a connection is as it was a few pictures ago.
+A connection that has ended is settled some seconds later, and the tracker forgets its socket. Of
+the ended ones the newest `ENDED_KEPT` are shown, of the others all. Where very many change at once
+only part of them is built again for each picture, in turn: then a connection is as it was a few
+pictures ago.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class ConnectionsNow:
         self._budget_ns = budget_ns
         self._known = 0
         self._active: list[int] = []
-        """Slots whose sockets may change."""
+        """Slots whose sockets may change, ascending."""
+        self._forgotten: list[NDArray[np.int64]] = []
         self._touched: set[int] = set()
         """Slots that are to be built whatever their rows say."""
         self._rows: NDArray[np.uint8] | None = None
@@ -73,8 +75,9 @@ class ConnectionsNow:
         self._open_sockets = len(open_sockets)
         held_back = self._budget_ns is not None and not ended
         standing = self._tracker.standing(open_sockets, at_ns - SLACK_NS if held_back else 2**63 - 1)
-        self._active.extend(range(self._known, len(standing.sockets)))
         self._known = len(standing.sockets)
+        # Whoever is met is touched, also in the slot of one that was forgotten.
+        self._active = sorted(standing.touched.union(self._active) - {-1})
         if self._active:
             self._build(standing, held_back=held_back)
             self._retire(at_ns)
@@ -127,6 +130,15 @@ class ConnectionsNow:
             self._active = [slot for slot in self._active if slot not in over]
             for slot in sorted(over):
                 self._ended.append(self._built.pop(slot))
+            self._touched -= over
+            self._forgotten.append(self._tracker.forget(sorted(over)))
+
+    def forgotten_files(self) -> list[int]:
+        """Numbers of the files of sockets that are settled, each once: no row that is added later needs
+        to know them."""
+        files = [file for part in self._forgotten for file in part.tolist()]
+        self._forgotten.clear()
+        return files
 
 
 def _bytes_of(standing: Standing, slots: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ of a picture may be of a moment before it; on a recording all parts are of its m
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -80,6 +81,8 @@ class LiveModel:
         self._seconds = Seconds(context.started_ns, followers)
         self._recent = RecentOperations(rows)
         self._connections = ConnectionsNow(context, cost, budget_ns=BUDGET_NS if live else None)
+        self._forgotten: deque[tuple[int, list[int]]] = deque()
+        """Files of sockets that are settled, and since when."""
         self._threads = ThreadTracker(context)
         share = _SHARE if live else 1.0
         self._standing: Rationed[tuple[Connection, ...]] = Rationed(share, clock, cost=cost)
@@ -150,6 +153,18 @@ class LiveModel:
             recent=self._recent.view(facts.files),
             playback=playback,
         )
+
+    def unnamed_files(self, at_ns: int) -> list[int]:
+        """Numbers of the files that nothing needs any more after the picture of `at_ns`, each once: their
+        sockets have ended, and no row that is kept names them."""
+        settled = self._connections.forgotten_files()
+        if settled:
+            self._forgotten.append((at_ns, settled))
+        oldest_ns = self._recent.oldest_ns
+        unnamed: list[int] = []
+        while self._forgotten and (oldest_ns is None or self._forgotten[0][0] < oldest_ns):
+            unnamed += self._forgotten.popleft()[1]
+        return unnamed
 
     def _operations(self, summary: Summary, under_way: UnderWay | None) -> tuple[OperationNow, ...]:
         opcodes = [operation.opcode for operation in summary.operations]

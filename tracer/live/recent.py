@@ -99,6 +99,11 @@ class RecentOperations:
         self._parts.append(part)
         self._rows += rows
 
+    @property
+    def oldest_ns(self) -> int | None:
+        """A moment before which no row that is kept was completed; None without rows."""
+        return int(self._parts[0].operations["completed_ns"].min()) if self._parts else None
+
     def view(self, files: Mapping[int, File]) -> Recent:
         """What is kept now."""
         return Recent(tuple(self._parts), files, self._capacity, self._dropped)

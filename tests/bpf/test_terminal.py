@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -269,5 +270,16 @@ def test_without_colours_everything_is_still_told_apart(quiet: Held, tmp_path: P
             for code in re.findall(r"[34]8;2;(\d+;\d+;\d+)", codes)
         }
         assert all(max(colour) - min(colour) <= 1 for colour in colours), colours
+        terminal.send("q")
+        assert terminal.left() == 0
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_where_no_capture_is_permitted_the_demonstration_plays_a_recording(tmp_path: Path) -> None:
+    without = ["setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin"]
+    with Terminal([*without, *URINGTRACE, "demo"], tmp_path) as terminal:
+        terminal.shows("No demonstration on this machine", "NOT a capture of this machine", "Enter plays it")
+        terminal.send("Enter")
+        terminal.shows(ATTACHED, "OPERATION", "clock_nanosleep")
         terminal.send("q")
         assert terminal.left() == 0

@@ -96,11 +96,16 @@ class UringtraceApp(App[None]):
         self.error: Exception | None = None
         # What slides takes a processor for as long as it does.
         self.animation_level = "none"
+        # Before it runs: a change of the theme has all styles parsed again.
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name if self.options.dark else LIGHT.name
 
     def compose(self) -> ComposeResult:
         yield Header()
         yield PaneLine()
-        with ContentSwitcher(initial=PANES[0].name):
+        with ContentSwitcher(initial=PANES[0].name) as switcher:
+            switcher.display = False
             for pane in PANES:
                 yield all_panes()[pane.name]()
         yield Static(READING if self.feed.controls else ATTACHING, id="waiting", markup=False)
@@ -108,10 +113,6 @@ class UringtraceApp(App[None]):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name if self.options.dark else LIGHT.name
-        self.screen.add_class("-waiting")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # nohup(1) asks for a SIGHUP that stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -133,7 +134,8 @@ class UringtraceApp(App[None]):
         first = self.picture is None
         self.picture = message.picture
         if first:
-            self.screen_stack[0].remove_class("-waiting")
+            self.query_one("#waiting").display = False
+            self.query_one(ContentSwitcher).display = True
             self.call_after_refresh(self._focus_pane)
             if self.options.seconds is not None:
                 self.set_timer(self.options.seconds, self.exit)

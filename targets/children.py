@@ -7,6 +7,7 @@ reaped the child.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import traceback
@@ -15,6 +16,10 @@ from collections.abc import Callable
 from uringtrace.targets.open_connections import GRACE_SECONDS, raising_after
 from uringtrace.targets.serving import House
 from uringtrace.targets.truth import Tally
+
+_SIGNAL_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG, prctl(2)"""
+_LIBRARY = ctypes.CDLL(None)
 
 
 class Children:
@@ -28,12 +33,17 @@ class Children:
     def start(self, work: Callable[[Tally], None]) -> int:
         """Fork; the child, whose id is returned, does `work` and exits, whatever happens in it."""
         tally = self._house.truth.tally()
+        parent = os.getpid()
         child = os.fork()
         if child:
             self._tallies[child] = tally
             return child
         status = 1
         try:
+            # A parent that is killed tells nobody.
+            _LIBRARY.prctl(_SIGNAL_WITH_PARENT, signal.SIGKILL)
+            if os.getppid() != parent:
+                return 0
             self._house.stop.forget()
             work(tally)
             status = 0

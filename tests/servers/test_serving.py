@@ -10,6 +10,7 @@ import urllib.request
 from importlib import import_module
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Run
@@ -64,6 +65,14 @@ def test_two_lines_frame_a_run(number: signal.Signals) -> None:
         }
         server.process.send_signal(number)
         assert server.last_line() == NOTHING_DONE
+
+
+def test_children_end_with_a_parent_that_is_killed() -> None:
+    with running("prefork") as server:
+        children = psutil.Process(server.pid).children()
+        assert len(children) == 2
+        os.kill(server.pid, signal.SIGKILL)
+        assert psutil.wait_procs(children, timeout=20)[1] == []
 
 
 def test_documents_of_its_own_are_there_by_default_and_go_with_it(

@@ -1,16 +1,12 @@
 #!/usr/bin/env bash
 # Runs all tests: those without BPF two at a time, and then those that need it, one by one, as
 # root, through sudo where there is no other way. Fails when either part does.
-# Nothing is written into the source tree, so that no file of root's is left there. The hundreds
-# of programs that the tests start find their bytecode in a folder of its own.
+# Nothing is written into the source tree, so that no file of root's is left there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unset PYTHONDONTWRITEBYTECODE
-bytecode=$(mktemp -d)
-export PYTHONPYCACHEPREFIX=$bytecode
-trap 'rm -rf "$bytecode" 2>/dev/null || sudo -n rm -rf "$bytecode"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
 
-pytest=(.venv/bin/python -m pytest -p no:cacheprovider)
+pytest=(.venv/bin/python -m pytest -p no:cacheprovider --durations=15)
 failed=0
 ran=
 
@@ -24,11 +20,11 @@ run() {
 }
 
 # Tests of one file stay together: what they share is made once.
-run "${pytest[@]}" -n 2 --dist loadfile --durations=15 -m "not bpf and not vm" "$@"
+run "${pytest[@]}" -n 2 --dist loadfile -m "not bpf and not vm" "$@"
 if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
-    run sudo -n env "PATH=$PATH" "CI=${CI:-}" "PYTHONPYCACHEPREFIX=$bytecode" "${pytest[@]}" --durations=15 -m "bpf and not vm" "$@"
+    run sudo -n env "PATH=$PATH" "CI=${CI:-}" PYTHONDONTWRITEBYTECODE=1 "${pytest[@]}" -m "bpf and not vm" "$@"
 else
-    run "${pytest[@]}" --durations=15 -m "bpf and not vm" "$@"
+    run "${pytest[@]}" -m "bpf and not vm" "$@"
 fi
 [ -n "$ran" ] || exit 5
 exit "$failed"

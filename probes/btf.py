@@ -173,6 +173,10 @@ class Btf:
         """BTF id by which a typed raw tracepoint program names its tracepoint."""
         return self._find(f"btf_trace_{name}", TYPEDEF)
 
+    def has_typedef(self, name: str) -> bool:
+        """Whether there is a typedef of this name."""
+        return self._find(name, TYPEDEF) is not None
+
     def _find(self, name: str, kind: int) -> int | None:
         type_id = self._found.get((name, kind))
         if type_id is None:

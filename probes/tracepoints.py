@@ -290,6 +290,15 @@ def probe_report() -> tuple[Report, ...]:
     return tuple(_report(choice) for choice in choose(Btf.of_kernel()))
 
 
+def are_preempted(btf: Btf | None = None) -> bool:
+    """Whether a thread may be put aside in the middle of a probe, which then does not run for others.
+
+    Tracepoints that keep the processor while probes run disable preemption; those that allow it
+    are under the guard `srcu_fast_notrace` (include/linux/tracepoint.h), a type of its own.
+    """
+    return (btf or Btf.of_kernel()).has_typedef("class_srcu_fast_notrace_t")
+
+
 def _report(choice: Chosen) -> Report:
     subject = choice.subject
     if choice.prototype is not None and choice.present is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from uringtrace.errors import CapabilityError
 from uringtrace.probes.interfaces import IO_URING_NEEDS, Interfaces, kernel_interfaces
-from uringtrace.probes.tracepoints import Report, probe_report
+from uringtrace.probes.tracepoints import Report, are_preempted, probe_report
 from uringtrace.tracer import privileges
 from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
@@ -28,7 +28,7 @@ def examine(roots: Roots = THIS_MACHINE) -> Mapping[str, tuple[Check, ...]]:
         "Kernel": kernel_checks(roots),
         "Software": software_checks(roots),
         "Interfaces": interface_checks(),
-        "Tracepoints": tracepoint_checks(),
+        "Tracepoints": (*tracepoint_checks(), *preemption_check()),
     }
 
 
@@ -170,6 +170,22 @@ def tracepoint_checks(reports: Iterable[Report] | None = None) -> tuple[Check, .
         except CapabilityError as error:
             return (Check("tracepoints", Status.UNKNOWN, error.message, error.way_out),)
     return tuple(map(tracepoint, reports))
+
+
+def preemption_check(preempted: bool | None = None) -> tuple[Check, ...]:
+    """Whether the kernel runs every probe for every event, by default the running kernel."""
+    if preempted is None:
+        try:
+            preempted = are_preempted()
+        except CapabilityError as error:
+            return (Check("whole probes", Status.UNKNOWN, error.message, error.way_out),)
+    if not preempted:
+        return (Check("whole probes", Status.OK, "no thread is put aside in the middle of a probe"),)
+    detail = (
+        "a thread may be put aside in the middle of a probe, which is skipped for others on its processor "
+        "meanwhile: what is skipped is counted as lost"
+    )
+    return (Check("whole probes", Status.DEGRADED, detail),)
 
 
 def tracepoint(report: Report) -> Check:

@@ -16,6 +16,7 @@ from uringtrace.tracer.environment import (
     libbpf,
     listed,
     pid_namespace_inode,
+    preemption_check,
     privilege_checks,
     require_capture,
     software_checks,
@@ -184,8 +185,17 @@ def test_without_type_information_the_tracepoints_are_unknown(monkeypatch):
         raise CapabilityError("no BTF", "boot another")
 
     monkeypatch.setattr(Btf, "of_kernel", none)
-    (row,) = tracepoint_checks()
-    assert (row.status, row.detail, row.way_out) == (Status.UNKNOWN, "no BTF", "boot another")
+    for checks in (tracepoint_checks, preemption_check):
+        (row,) = checks()
+        assert (row.status, row.detail, row.way_out) == (Status.UNKNOWN, "no BTF", "boot another")
+
+
+@pytest.mark.parametrize(("preempted", "status"), [(False, Status.OK), (True, Status.DEGRADED)])
+def test_whether_probes_run_for_every_event(preempted, status):
+    (row,) = preemption_check(preempted)
+    assert row.status is status
+    assert ("counted as lost" in row.detail) is preempted
+    assert first_blocking([row]) is None
 
 
 @pytest.mark.parametrize(

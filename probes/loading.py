@@ -28,10 +28,15 @@ class Probe:
     function: str
     type_id: int
     """BTF id of the tracepoint."""
-    continuations: int | None
-    """Descriptor of its tracepoint's map of continuations."""
+    own: tuple[tuple[str, int], ...]
+    """Maps that it does not share with the probes of other tracepoints: name and descriptor."""
     place: int | None
-    """Its own place in that map; None for a probe that is attached itself."""
+    """Its own place in CONTINUATIONS; None for a probe that is attached itself."""
+
+    @property
+    def continuations(self) -> int | None:
+        """Descriptor of its map of continuations."""
+        return dict(self.own).get(CONTINUATIONS)
 
 
 def load_all(
@@ -48,10 +53,9 @@ def load_all(
     """
 
     def load(probe: Probe) -> None:
-        numbers = dict(enumerate(maps))
-        if probe.continuations is not None:
-            names = [each.name for each in compiled.maps]
-            numbers[names.index(CONTINUATIONS)] = probe.continuations
+        own = dict(probe.own)
+        described = zip(compiled.maps, maps, strict=True)
+        numbers = {index: own.get(each.name, shared) for index, (each, shared) in enumerate(described)}
         code = relocate(compiled.functions[probe.function], numbers, pid)
         programs[probe] = load_typed_program(probe.function, code, probe.type_id)
 

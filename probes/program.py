@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from enum import Enum
@@ -40,10 +40,9 @@ from uringtrace.probes.interfaces import IO_URING_NEEDS, Interfaces, interfaces_
 from uringtrace.probes.layout import Layout, read_layout
 from uringtrace.probes.loading import CONTINUATIONS, Probe, load_all
 from uringtrace.probes.ring_buffer import RingBuffer
-from uringtrace.probes.tracepoints import Chosen, choose
+from uringtrace.probes.tracepoints import Chosen, are_preempted, choose
+from uringtrace.probes.twins import TWIN, is_scratch, with_twins
 
-_TWIN = "_twin"
-"""Ends the name of a probe's second program, which takes what the kernel skips for the first."""
 _WAKES_REQUEST = "io_uring_task_add"
 _CONTINUED: Mapping[str, tuple[str, ...]] = {
     "io_uring_complete": ("describe_file",),
@@ -143,6 +142,13 @@ def _constants(settings: Settings, layout: Layout, chosen: Sequence[Chosen], cpu
     return constants
 
 
+def builds(constants: dict[str, str], *, preempted: bool) -> tuple[dict[str, str], ...]:
+    """The constants of each build: of the probes, and where these may be put aside of their twins."""
+    if not preempted:
+        return (constants,)
+    return constants | {"PREEMPTED": "1"}, constants | {"PREEMPTED": "1", "TWIN": "1"}
+
+
 def captures_calls(settings: Settings, layout: Layout, chosen: Sequence[Chosen]) -> bool:
     """System calls need their arguments or nothing of themselves: streaming without has none."""
     wanted = settings.interface is not Interface.IO_URING and settings.mode is not Mode.STREAM
@@ -182,7 +188,12 @@ class Program:
         self._programs: dict[Probe, int] = {}
         self._links: list[int] = []
         self._maps: dict[str, int] = {}
-        self._compiled = _compiled(_constants(settings, self.layout, self.chosen, self.cpus), load_bcc)
+        constants = _constants(settings, self.layout, self.chosen, self.cpus)
+        self._preempted = are_preempted(btf)
+        compiled = [_compiled(each, load_bcc) for each in builds(constants, preempted=self._preempted)]
+        self._compiled = compiled[0]
+        if self._preempted:
+            self._compiled = with_twins(compiled[0], compiled[1], _CONTINUED)
         _lift_memory_limit()
         for description in self._compiled.maps:
             self._maps[description.name] = create_map(*astuple(description))
@@ -226,16 +237,25 @@ class Program:
 
     def _plan(self, function: str, type_id: int) -> list[Probe]:
         """The programs of the tracepoint `type_id`: the probe, its twin, and what it goes on with."""
-        continued = _CONTINUED.get(function, ()) if self.has_map(CONTINUATIONS) else ()
-        array = None
-        if continued:
-            array = create_map(*astuple(self._describe(CONTINUATIONS)))
-            self._maps[f"{CONTINUATIONS} {type_id}"] = array
-        programs: list[tuple[str, int | None]] = [(function, None), (function + _TWIN, None)]
-        programs += [(each, index) for index, each in enumerate(continued)]
-        return [
-            Probe(each, type_id, array, index) for each, index in programs if each in self._compiled.functions
-        ]
+        probes = []
+        for suffix in ("", TWIN):
+            if function + suffix not in self._compiled.functions:
+                continue
+            continued = _CONTINUED.get(function, ()) if self.has_map(CONTINUATIONS) else ()
+            own = tuple(self._own_maps(f"{type_id}{suffix}", continues=bool(continued)))
+            programs: list[tuple[str, int | None]] = [(function, None)]
+            programs += [(each, index) for index, each in enumerate(continued)]
+            probes += [Probe(each + suffix, type_id, own, index) for each, index in programs]
+        return [probe for probe in probes if probe.function in self._compiled.functions]
+
+    def _own_maps(self, owner: str, *, continues: bool) -> Iterator[tuple[str, int]]:
+        for description in self._compiled.maps:
+            if (continues and description.name == CONTINUATIONS) or (
+                self._preempted and is_scratch(description)
+            ):
+                descriptor = create_map(*astuple(description))
+                self._maps[f"{description.name} {owner}"] = descriptor
+                yield description.name, descriptor
 
     def detach(self) -> None:
         """Detach all probes; the maps stay readable until the context is left."""
@@ -252,7 +272,7 @@ class Program:
         return sum(
             recursion_misses(program)
             for probe, program in self._programs.items()
-            if not probe.function.endswith(_TWIN) and probe.function != _WAKES_REQUEST
+            if not probe.function.endswith(TWIN) and probe.function != _WAKES_REQUEST
         )
 
     def ring_buffer(self, name: str) -> RingBuffer:

@@ -169,15 +169,15 @@ static __always_inline void add_call(const struct call *call, const struct call_
 	if (!counts)
 		return;
 	if (!from_start)
-		counts->submitted++;
-	counts->completions++;
-	counts->ended++;
+		ADD(counts->submitted, 1);
+	ADD(counts->completions, 1);
+	ADD(counts->ended, 1);
 	if (result < 0 && result >= -MAX_ERROR)
-		counts->errors++;
+		ADD(counts->errors, 1);
 	else if (result > 0 && traits->flags & MOVES_BYTES)
-		counts->bytes += result;
+		ADD(counts->bytes, result);
 	if (slept)
-		counts->slept++;
+		ADD(counts->slept, 1);
 	if (!from_start)
 		return;
 	u64 latency_ns = now - call->submitted_ns;

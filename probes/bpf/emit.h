@@ -164,25 +164,34 @@ static __always_inline void add_to_histogram(u64 *histogram, u64 latency_ns)
 	/* Keeps the compiler from dropping the bound that the verifier wants to see. */
 	asm volatile("" : "+r"(bucket));
 	if (bucket < BUCKETS)
-		histogram[bucket]++;
+		ADD(histogram[bucket], 1);
 }
 
 /* `counts` begins any struct with COUNTS. */
 static __always_inline void add_latency(struct counts *counts, u64 latency_ns)
 {
-	counts->timed++;
-	counts->sum_ns += latency_ns;
+	ADD(counts->timed, 1);
+	ADD(counts->sum_ns, latency_ns);
+#ifdef PREEMPTED
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		u64 seen = counts->max_ns;
+		if (latency_ns <= seen || __sync_val_compare_and_swap(&counts->max_ns, seen, latency_ns) == seen)
+			break;
+	}
+#else
 	if (latency_ns > counts->max_ns)
 		counts->max_ns = latency_ns;
+#endif
 }
 
 static __always_inline void add_path(struct totals *totals, u8 path)
 {
 	if (path & PATH_IO_WQ)
-		totals->by_io_wq++;
+		ADD(totals->by_io_wq, 1);
 	else if (path & PATH_POLL)
-		totals->by_poll++;
+		ADD(totals->by_poll, 1);
 	else
-		totals->by_inline++;
+		ADD(totals->by_inline, 1);
 }
 #endif

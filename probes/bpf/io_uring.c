@@ -55,7 +55,7 @@ static __always_inline void superseded(struct entry *entry, u64 now)
 #else
 	struct totals *totals = totals_of(request->opcode);
 	if (totals && !hidden)
-		totals->silent++;
+		ADD(totals->silent, 1);
 #endif
 }
 
@@ -145,9 +145,9 @@ static __always_inline void remember(u64 req_argument, u64 octx_argument, u8 opc
 #ifndef STREAM
 	struct totals *totals = totals_of(opcode);
 	if (totals) {
-		totals->submitted++;
+		ADD(totals->submitted, 1);
 		if (req_flags & SQE_CQE_SKIP)
-			totals->silent++;
+			ADD(totals->silent, 1);
 	}
 #endif
 }
@@ -178,6 +178,8 @@ int io_uring_submit_req(struct bpf_raw_tracepoint_args *ctx)
 	u64 req = ctx->args[SUBMIT_REQ];
 	u64 octx = LOAD_REQ(u64, req, OFF_REQ_CTX);
 	u64 user_data = LOAD_REQ(u64, req, OFF_REQ_USER_DATA);
+	if (ran_already(number(req) ^ user_data))
+		return 0;
 	u8 opcode = LOAD_REQ(u8, req, OFF_REQ_OPCODE);
 	s32 fd = LOAD_REQ(s32, req, OFF_REQ_FD);
 	u64 flags = LOAD_REQ(REQ_FLAGS_TYPE, req, OFF_REQ_FLAGS);
@@ -218,6 +220,8 @@ int io_uring_req_failed(struct bpf_raw_tracepoint_args *ctx)
 	if (!is_target(id >> 32))
 		return 0;
 	u64 req = number(ctx->args[FAILED_REQ]);
+	if (ran_already(req))
+		return 0;
 	u64 octx = LOAD_PROBED(u64, req, OFF_REQ_CTX);
 	u64 ring_memory = LOAD_PROBED(u64, octx, OFF_CTX_RINGS);
 	u32 sq_head = LOAD_PROBED(u32, ring_memory, OFF_RINGS_SQ_HEAD);
@@ -246,8 +250,10 @@ static __always_inline int mark(u64 req, u8 path)
 #ifdef POLL_ARM_REQ
 int io_uring_poll_arm(struct bpf_raw_tracepoint_args *ctx)
 {
+	u64 req = number(ctx->args[POLL_ARM_REQ]);
 	/* Not entered when it is unknown: where a worker armed it, it may be done and gone. */
-	mark(number(ctx->args[POLL_ARM_REQ]), PATH_POLL);
+	if (!ran_already(req))
+		mark(req, PATH_POLL);
 	return 0;
 }
 #endif
@@ -256,6 +262,8 @@ int io_uring_poll_arm(struct bpf_raw_tracepoint_args *ctx)
 int io_uring_queue_async_work(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 req = number(ctx->args[QUEUE_REQ]);
+	if (ran_already(req))
+		return 0;
 	if (rare(!mark(req, PATH_IO_WQ))) {
 		enter_before(req);
 		mark(req, PATH_IO_WQ);
@@ -280,7 +288,9 @@ int io_uring_task_add(struct bpf_raw_tracepoint_args *ctx)
 #ifdef DEFER_REQ
 int io_uring_defer(struct bpf_raw_tracepoint_args *ctx)
 {
-	mark(number(ctx->args[DEFER_REQ]), PATH_DEFERRED);
+	u64 req = number(ctx->args[DEFER_REQ]);
+	if (!ran_already(req))
+		mark(req, PATH_DEFERRED);
 	return 0;
 }
 #endif
@@ -289,6 +299,8 @@ int io_uring_defer(struct bpf_raw_tracepoint_args *ctx)
 int io_uring_link(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 req = number(ctx->args[LINK_REQ]);
+	if (ran_already(req))
+		return 0;
 	join_chain(LOAD_PROBED(u64, req, OFF_REQ_CTX), req, number(ctx->args[LINK_BEFORE]));
 	return 0;
 }
@@ -459,13 +471,13 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 	struct totals *totals = request ? totals_of(request->opcode) : 0;
 	if (totals) {
 		if (rare(cqe_flags & CQE_NOTIF)) {
-			totals->notifications++;
+			ADD(totals->notifications, 1);
 		} else {
-			totals->completions++;
+			ADD(totals->completions, 1);
 			if (result < 0)
-				totals->errors++;
+				ADD(totals->errors, 1);
 			else if (BYTE_OPCODES(request->opcode))
-				totals->bytes += result;
+				ADD(totals->bytes, result);
 			add_path(totals, path);
 			if (!(request->flags & (REQUEST_POSTS_MANY | REQUEST_BEFORE))) {
 				add_latency((struct counts *)totals, now - request->submitted_ns);
@@ -473,9 +485,9 @@ static __always_inline void account(struct ring *ring, u64 octx, u64 req, u64 us
 			}
 		}
 		if (!more)
-			totals->ended++;
+			ADD(totals->ended, 1);
 		if (!more && request->sqe_flags & SQE_CQE_SKIP && !(request->flags & REQUEST_BEFORE))
-			totals->silent--;
+			ADD(totals->silent, -1);
 	}
 #endif
 	if (!request)
@@ -528,6 +540,8 @@ int io_uring_complete(struct bpf_raw_tracepoint_args *ctx)
 	s32 result = ctx->args[COMPLETE_RESULT];
 	u32 cqe_flags = ctx->args[COMPLETE_CQE_FLAGS];
 #endif
+	if (ran_already(req ^ user_data))
+		return 0;
 #ifdef TYPED_COMPLETE_CTX
 	u64 ring_memory = LOAD_TYPED(u64, octx_argument, OFF_CTX_RINGS);
 	u32 cq_tail = LOAD_TYPED(u32, ring_memory, OFF_RINGS_CQ_TAIL);
@@ -613,9 +627,9 @@ int io_uring_cqe_overflow(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 octx = number(ctx->args[OVERFLOW_CTX]);
 	struct ring *ring = completing_ring(octx);
-	if (!ring)
-		return 0;
 	u64 user_data = ctx->args[OVERFLOW_USER_DATA];
+	if (!ring || ran_already(octx ^ user_data))
+		return 0;
 	u32 cqe_flags = ctx->args[OVERFLOW_CQE_FLAGS];
 	u8 path = PATH_OVERFLOW;
 	ring->overflows++;
@@ -638,6 +652,8 @@ int io_uring_cqe_overflow(struct bpf_raw_tracepoint_args *ctx)
 int io_uring_create(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 octx = number(ctx->args[CREATE_CTX]);
+	if (ran_already(octx))
+		return 0;
 	struct ring *ring = ring_find(octx);
 	if (ring)
 		ring_move(ring);
@@ -660,7 +676,7 @@ int io_uring_create(struct bpf_raw_tracepoint_args *ctx)
 int io_uring_register(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct ring *ring = ring_find(number(ctx->args[REGISTER_CTX]));
-	if (!ring)
+	if (!ring || ran_already(ring->ctx))
 		return 0;
 	ring->files = ctx->args[REGISTER_FILES];
 	ring->buffers = ctx->args[REGISTER_BUFFERS];

@@ -26,7 +26,7 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	u32 parent = task_tgid(number(ctx->args[0]));
 	u32 child = task_tgid(number(ctx->args[1]));
-	if (child != parent && is_target(parent)) {
+	if (child != parent && is_target(parent) && !ran_already(child)) {
 		set_target(child, 1);
 		tell(FACT_FORK, child, parent);
 	}
@@ -39,6 +39,8 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = number(ctx->args[0]);
+	if (ran_already(task))
+		return 0;
 #if defined(CALLS) && !defined(FLOOR)
 	end_thread(task);
 #endif

@@ -67,13 +67,23 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	u64 task = task_now();
 	u32 number = call_number(task, ctx->args[1]);
 	u64 key = call_key(LOAD_TASK(u32, task, OFF_TASK_PID));
+	const struct call_traits *traits = call_traits.lookup(&number);
+	if (!traits)
+		return 0;
+#ifdef TWIN
+	/* A thread is in one call at a time: where it is in one, the probe itself has run. One that
+	 * does not return leaves nothing but a mark. */
+	if (usual(request_find(key)))
+		return 0;
+	if (!(traits->flags & NO_RETURN))
+		count(TWIN_EVENTS);
+#endif
+	if (rare(traits->flags & NO_RETURN) && ran_already(number))
+		return 0;
 	struct entry *entry = request_claim(key);
 	if (!entry)
 		return 0;
 	struct call *call = call_of(entry);
-	const struct call_traits *traits = call_traits.lookup(&number);
-	if (!traits)
-		return 0;
 	begin_call(call, id, number, task);
 #ifdef ARGUMENTS
 	begin_files();
@@ -81,7 +91,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 #else
 	struct counts *counts = counts_of(number);
 	if (counts)
-		counts->submitted++;
+		ADD(counts->submitted, 1);
 #endif
 	u64 now = bpf_ktime_get_ns();
 	call->submitted_ns = now;
@@ -91,7 +101,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		emit_call(call, &pending);
 #else
 		if (counts)
-			counts->silent++;
+			ADD(counts->silent, 1);
 #endif
 		request_release(entry, key);
 	}
@@ -114,6 +124,12 @@ int sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	s64 result = ctx->args[1];
 	struct entry *entry = request_find(key);
 	int from_start = entry != 0;
+#ifdef TWIN
+	/* The probe itself has run: it ended the call. */
+	if (usual(!entry))
+		return 0;
+	count(TWIN_EVENTS);
+#endif
 	if (rare(!from_start)) {
 		if (!capture_started())
 			return 0;

@@ -19,7 +19,7 @@ from uringtrace.probes.btf import Btf
 from uringtrace.probes.compiler import compile_probes, source_text
 from uringtrace.probes.layout import read_layout
 from uringtrace.probes.program import Filter, Mode, Settings
-from uringtrace.probes.tracepoints import choose
+from uringtrace.probes.tracepoints import are_preempted, choose
 from uringtrace.tracer.bcc_import import load_bcc
 
 MODES = (Mode.COUNT, Mode.STREAM_ARGUMENTS)
@@ -35,11 +35,13 @@ def prepare(kernel: Kernel, exchange: Path) -> None:
         btf = Btf(_type_information(kernel))
         layout, chosen, text = read_layout(btf), choose(btf), source_text()
         for mode in MODES:
-            constants = program._constants(Settings(mode, Filter.FOLLOW), layout, chosen, PROCESSORS)
-            key = cache.cache_key(text, constants)
-            if not (kept / f"{key}.json").exists():
-                cache.store(kept, key, compile_probes(load_bcc(), text, constants))
-            shutil.copy(kept / f"{key}.json", folder)
+            settings = Settings(mode, Filter.FOLLOW)
+            all_constants = program._constants(settings, layout, chosen, PROCESSORS)
+            for constants in program.builds(all_constants, preempted=are_preempted(btf)):
+                key = cache.cache_key(text, constants)
+                if not (kept / f"{key}.json").exists():
+                    cache.store(kept, key, compile_probes(load_bcc(), text, constants))
+                shutil.copy(kept / f"{key}.json", folder)
 
 
 def _type_information(kernel: Kernel) -> bytes:

@@ -45,6 +45,7 @@ _LIMITS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET memory_limit = '1GB'",
+    "SET parquet_metadata_cache = true",
 )
 
 

@@ -62,7 +62,7 @@ def lane_tables(
         if file.socket is not None and not file.socket.listening
     }
     inodes = {number: file.inode for number, file in sockets.items()}
-    by_inode = choose(CONNECTION, _socket_counts(rows, inodes), _socket_names(sockets))
+    by_inode = choose(CONNECTION, _socket_counts(rows, inodes), _socket_names(sockets, _numbers(rows)))
     by_file = {number: by_inode.get(inode, others[CONNECTION]) for number, inode in inodes.items()}
     return LaneTables(tuple(lanes), by_thread, by_ring, by_file, others)
 
@@ -101,7 +101,12 @@ def _ring_names(rings: Sequence[Ring]) -> dict[int, str]:
     }
 
 
-def _socket_names(sockets: Mapping[int, File]) -> dict[int, str]:
+def _numbers(rows: Rows) -> dict[int, int]:
+    """Inode to the number of the connection, the first where a socket was connected again."""
+    return dict(rows.tuples("SELECT inode, min(number) FROM connections GROUP BY inode"))
+
+
+def _socket_names(sockets: Mapping[int, File], numbers: Mapping[int, int]) -> dict[int, str]:
     """What a socket is called: by its peer where that was seen, whenever that was."""
     names: dict[int, str] = {}
     for file in sockets.values():
@@ -110,7 +115,8 @@ def _socket_names(sockets: Mapping[int, File]) -> dict[int, str]:
             continue
         address = socket.remote or socket.local
         if address is not None or file.inode not in names:
-            names[file.inode] = f"{socket.protocol} {address or f'socket {file.inode}'}"
+            number = f"#{numbers[file.inode]} " if file.inode in numbers else ""
+            names[file.inode] = f"{number}{socket.protocol} {address or f'socket {file.inode}'}"
     return names
 
 

@@ -18,6 +18,7 @@ from uringtrace.tracer.report.model import FAMILIES
 from uringtrace.ui.report.bar_words import bar_words
 from uringtrace.ui.report.colours import FAILED, FAMILY_COLOURS, PATH_PATTERNS, pale
 from uringtrace.ui.report.harmless import figure_text
+from uringtrace.ui.report.look import look
 from uringtrace.ui.text import numbers
 
 MOST_DRAWN = 2_500
@@ -64,17 +65,34 @@ def cells_words(lanes: Lanes) -> str:
     return f"aggregated: a cell is the operations that ended in its {step}; the slowest are bars"
 
 
+def lane_places(lanes: Lanes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Top and height of each lane on the y axis, which goes down; a deep lane is higher."""
+    depth = np.array([lane.depth for lane in lanes.lanes], np.float64)
+    height = np.clip(depth / 4, 1.0, 3.0)
+    return np.cumsum(height) - height, height
+
+
 def timeline_layout(lanes: Lanes, began: float, ended: float) -> dict[str, Any]:
     """Everything of the figure but its traces."""
     names = [_shortened(lane.name) for lane in lanes.lanes]
+    top, height = lane_places(lanes)
+    whole = max(3.0, float(height.sum()))
     shapes = [
-        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": place - 0.5, "y1": place - 0.5,
-             "line": {"width": 1, "color": "#888"}}
+        {
+            "type": "line",
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "y0": top[place],
+            "y1": top[place],
+            "line": {"width": 1, "color": "#888"},
+        }
         for place in range(1, len(lanes.lanes))
         if lanes.lanes[place].group != lanes.lanes[place - 1].group
-    ]  # fmt: skip
+    ]
     return {
-        "height": 120 + LANE_HEIGHT * max(3, len(lanes.lanes)),
+        **look(),
+        "height": round(110 + LANE_HEIGHT * whole),
         "margin": {"l": 10, "r": 10, "t": 34, "b": 40},
         "barmode": "overlay",
         "hovermode": "closest",
@@ -93,12 +111,12 @@ def timeline_layout(lanes: Lanes, began: float, ended: float) -> dict[str, Any]:
         "xaxis": {
             "title": {"text": "seconds since the capture began"},
             "range": [began, ended],
-            "rangeslider": {"visible": True, "thickness": 0.05},
+            "rangeslider": {"visible": True, "thickness": 0.05, "range": [0, lanes.ended_ns / 1e9]},
         },
         "yaxis": {
-            "range": [max(3, len(lanes.lanes)) - 0.5, -0.5],
+            "range": [whole, 0],
             "tickmode": "array",
-            "tickvals": list(range(len(names))),
+            "tickvals": (top + height / 2).tolist(),
             "ticktext": [figure_text(name) for name in names],
             "automargin": True,
             "fixedrange": True,
@@ -126,11 +144,12 @@ def cells_trace(lanes: Lanes) -> go.Heatmap:
     ):
         text[lane, step] = f"{count:,} operations ended here, {of_family:,} of them {FAMILIES[family]}"
     step_s = cells.step_ns / 1e9
+    top, height = lane_places(lanes)
     return go.Heatmap(
         z=z,
         x0=step_s / 2,
         dx=step_s,
-        y=list(range(shape[0])),
+        y=np.append(top, top[-1:] + height[-1:]) if len(top) else [],
         zmin=0,
         zmax=len(FAMILIES),
         colorscale=family_scale(),
@@ -193,11 +212,13 @@ def bar_traces(lanes: Lanes, chosen: NDArray[np.intp]) -> list[go.Bar]:
 def bar_places(
     lanes: Lanes, index: NDArray[np.intp], group: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middle and height of bars on the y axis, where lane i is at i; all of one shape."""
+    """Middle and height of bars on the y axis; all of one shape."""
     lane = lanes.bars.lane[index, group]
+    top, height = lane_places(lanes)
     depth = np.array([each.depth for each in lanes.lanes], np.float64)[lane]
     slot = lanes.bars.slot[index, group]
-    return lane + _FILLED * ((slot + 0.5) / depth - 0.5), _FILLED / depth
+    filled = _FILLED * height[lane]
+    return top[lane] + height[lane] / 2 + filled * ((slot + 0.5) / depth - 0.5), filled / depth
 
 
 def mark_traces(lanes: Lanes, chosen: NDArray[np.intp], began: float, ended: float) -> list[go.Scatter]:
@@ -205,12 +226,14 @@ def mark_traces(lanes: Lanes, chosen: NDArray[np.intp], began: float, ended: flo
     bars, marks = lanes.bars, lanes.marks
     woken = chosen[(bars.woken_ns[chosen] >= 0) & (bars.lane[chosen, 0] >= 0)]
     ready = np.flatnonzero((marks.ns >= began * 1e9) & (marks.ns <= ended * 1e9) & (marks.lane >= 0))
+    top, height = lane_places(lanes)
+    wake_words = [bar_words(lanes, each) for each in woken.tolist()]
+    ready_words = [mark_words(lanes, each) for each in ready.tolist()]
+    above, below = top[bars.lane[woken, 0]] + 0.05, (top + height)[marks.lane[ready]] - 0.05
     return [
-        _marks("wake-up", "triangle-down", bars.woken_ns[woken], bars.lane[woken, 0], -0.45,
-               [bar_words(lanes, each) for each in woken.tolist()]),
-        _marks("readiness", "diamond", marks.ns[ready], marks.lane[ready], 0.45,
-               [mark_words(lanes, each) for each in ready.tolist()]),
-    ]  # fmt: skip
+        _marks("wake-up", "triangle-down", bars.woken_ns[woken], above, wake_words),
+        _marks("readiness", "diamond", marks.ns[ready], below, ready_words),
+    ]
 
 
 def mark_words(lanes: Lanes, index: int) -> str:
@@ -222,11 +245,11 @@ def mark_words(lanes: Lanes, index: int) -> str:
 
 
 def _marks(
-    name: str, symbol: str, ns: NDArray[np.int64], lane: NDArray[np.int16], offset: float, words: list[str]
+    name: str, symbol: str, ns: NDArray[np.int64], y: NDArray[np.float64], words: list[str]
 ) -> go.Scatter:
     return go.Scatter(
         x=ns / 1e9,
-        y=lane + offset,
+        y=y,
         mode="markers",
         marker={"symbol": symbol, "size": 6, "color": "#888888"},
         hovertext=words,

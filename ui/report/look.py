@@ -1,0 +1,43 @@
+"""What all figures have in common; the page puts the colours of its own theme over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uringtrace.ui.report.colours import SERIES
+
+FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+SECONDS = "seconds since the capture began"
+
+
+def look() -> dict[str, Any]:
+    """Layout of every figure: no background of its own, and no template that would add a page to it."""
+    return {
+        "template": "none",
+        "font": {"family": FONT, "size": 12},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(SERIES),
+        "hoverlabel": {"align": "left", "font": {"family": FONT, "size": 12}},
+    }
+
+
+def ordinary(*, height: int = 300, x: str, y: str, **changes: Any) -> dict[str, Any]:
+    """Layout of a figure with two named axes."""
+    layout: dict[str, Any] = {
+        **look(),
+        "height": height,
+        "margin": {"l": 64, "r": 12, "t": 30, "b": 46},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1},
+        "xaxis": {"title": {"text": x}, "automargin": True, "zeroline": False},
+        "yaxis": {"title": {"text": y}, "automargin": True, "zeroline": False},
+    }
+    for name, change in changes.items():
+        layout[name] = {**layout[name], **change} if isinstance(change, dict) and name in layout else change
+    return layout
+
+
+def over_time(report_ended_ns: int, *, y: str, height: int = 300, **changes: Any) -> dict[str, Any]:
+    """Layout of a figure over the time of the capture, all of it."""
+    xaxis = {"range": [0, report_ended_ns / 1e9], **changes.pop("xaxis", {})}
+    return ordinary(height=height, x=SECONDS, y=y, xaxis=xaxis, hovermode="x unified", **changes)

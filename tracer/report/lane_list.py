@@ -41,10 +41,12 @@ def lane_tables(
     lanes: list[Lane] = []
     others: dict[str, int] = {}
 
-    def choose(group: str, counts: Mapping[int, int], names: Mapping[int, str]) -> dict[int, int]:
+    def choose(
+        group: str, counts: Mapping[int, int], names: Mapping[int, str], order: Mapping[int, int]
+    ) -> dict[int, int]:
         most = sorted(counts, key=lambda key: (-counts[key], key))[: MOST[group]]
         places = {}
-        for key in sorted(most):
+        for key in sorted(most, key=lambda key: (order.get(key, key), key)):
             places[key] = len(lanes)
             lanes.append(Lane(group, key, names.get(key, f"{group} {key}"), counts[key], 1))
         rest = len(counts) - len(most)
@@ -54,17 +56,24 @@ def lane_tables(
             lanes.append(Lane(group, None, f"{rest:,} other {group}s", left, 1))
         return places
 
-    by_thread = choose(THREAD, _counts(rows, "tid"), _thread_names(threads))
-    by_ring = choose(RING, _counts(rows, "ring"), _ring_names(rings))
-    sockets = {
-        number: file
-        for number, file in files.items()
-        if file.socket is not None and not file.socket.listening
-    }
+    by_thread = choose(THREAD, _counts(rows, "tid"), _thread_names(threads), {})
+    by_ring = choose(RING, _counts(rows, "ring"), _ring_names(rings), {})
+    sockets = connected(files)
     inodes = {number: file.inode for number, file in sockets.items()}
-    by_inode = choose(CONNECTION, _socket_counts(rows, inodes), _socket_names(sockets, _numbers(rows)))
+    order = _numbers(rows)
+    by_inode = choose(CONNECTION, _socket_counts(rows, inodes), _socket_names(sockets, order), order)
     by_file = {number: by_inode.get(inode, others[CONNECTION]) for number, inode in inodes.items()}
     return LaneTables(tuple(lanes), by_thread, by_ring, by_file, others)
+
+
+def connected(files: Mapping[int, File]) -> dict[int, File]:
+    """The sockets that can be connections: those that were never seen to listen."""
+    listening = {file.inode for file in files.values() if file.socket is not None and file.socket.listening}
+    return {
+        number: file
+        for number, file in files.items()
+        if file.socket is not None and file.inode not in listening
+    }
 
 
 def _counts(rows: Rows, column: str) -> dict[int, int]:

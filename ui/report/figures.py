@@ -12,6 +12,7 @@ from uringtrace.ui.report.latency import (
     heat_map_figure,
     heat_map_words,
     histogram_figure,
+    histogram_words,
     latency_words,
     percentile_figure,
 )
@@ -49,7 +50,7 @@ FIGURES: Mapping[str, FigureKind] = {
     "in-flight": FigureKind("In flight", in_flight_figure, in_flight_words, True),
     "heat-map": FigureKind("Latency over time", heat_map_figure, heat_map_words, True),
     "percentiles": FigureKind("Latency percentiles", percentile_figure, latency_words, False),
-    "histogram": FigureKind("Latency histogram", histogram_figure, latency_words, False),
+    "histogram": FigureKind("Latency histogram", histogram_figure, histogram_words, False),
     "paths": FigureKind("Paths", paths_figure, paths_words, False),
     "connections": FigureKind("Connections", waterfall_figure, waterfall_words, True),
     "threads": FigureKind("Threads", threads_figure, threads_words, False),

@@ -7,6 +7,7 @@ in HTML itself. What is not printable is shown as its escape.
 from __future__ import annotations
 
 import html
+import re
 
 from uringtrace.ui.terminal.safe import printable
 
@@ -23,9 +24,10 @@ def page_text(text: str) -> str:
 
 def markdown_text(text: str) -> str:
     """For a cell of a Markdown table: nothing in it is a link, markup, HTML or the end of the cell."""
-    escaped = html.escape(printable(text), quote=False)
-    return "".join(f"\\{sign}" if sign in _MARKDOWN else sign for sign in escaped)
+    escaped = _MARKUP.sub(r"\\\g<0>", html.escape(printable(text), quote=False))
+    return _LINKS.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escaped)
 
 
-_MARKDOWN = frozenset("\\`*_[]|~!#:@")
-"""Also `:` and `@`, of which some renderers make links and mentions."""
+_MARKUP = re.compile(r"[\\`*_\[\]|~!#@]|:(?=[a-z+/-])")
+"""Also `@`, of which some renderers make mentions, and `:`, of which they make links and pictures."""
+_LINKS = re.compile(r"www\.", re.IGNORECASE)

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from uringtrace.tracer.report.model import Latencies, Report
 from uringtrace.tracer.statistics import BUCKETS, SUBBUCKETS, bucket_edges
 from uringtrace.tracer.summary import IO_URING, SYSCALL
-from uringtrace.ui.report.colours import SERIES
+from uringtrace.ui.report.colours import SERIES, pale
 from uringtrace.ui.report.harmless import figure_text
-from uringtrace.ui.report.look import ordinary, over_time
+from uringtrace.ui.report.look import latency_axis, ordinary, over_time
 from uringtrace.ui.text import numbers
 
 MOST_SERIES = 8
+_STRENGTH = [[0, pale(SERIES[0], 0.2)], [0.7, SERIES[0]], [1, SERIES[1]]]
+"""Reads on a light and on a dark page."""
 HEAT_MAPS = 10
 """Operations with a heat map of their own, beside those of each interface."""
 COARSE = 4
@@ -54,7 +56,7 @@ def percentile_figure(report: Report) -> go.Figure:
                 "tickvals": ticks,
                 "ticktext": [f"{quantile:g}%" for quantile in _QUANTILES],
             },
-            yaxis={"type": "log", "exponentformat": "SI", "ticksuffix": "s"},
+            yaxis=latency_axis(),
             hovermode="closest",
         )
     )
@@ -97,7 +99,7 @@ def histogram_figure(report: Report) -> go.Figure:
             height=320,
             x="latency",
             y="operations",
-            xaxis={"type": "log", "exponentformat": "SI", "ticksuffix": "s"},
+            xaxis=latency_axis(),
             yaxis={"type": "log"},
             hovermode="closest",
         )
@@ -178,7 +180,7 @@ def heat_map_figure(report: Report) -> go.Figure:
             report.ended_ns,
             y="latency",
             height=340,
-            yaxis={"type": "log", "exponentformat": "SI", "ticksuffix": "s"},
+            yaxis=latency_axis(),
         )
     )
     figure.update_layout(hovermode="closest")
@@ -200,8 +202,7 @@ def heat_map_figure(report: Report) -> go.Figure:
                 x0=step_s / 2,
                 dx=step_s,
                 y=edges,
-                colorscale="Cividis",
-                reversescale=True,
+                colorscale=_STRENGTH,
                 hoverongaps=False,
                 hovertemplate="%{customdata:,} took about %{y:.3s}s at %{x:.4f} s<extra></extra>",
                 name=figure_text(name),
@@ -213,9 +214,26 @@ def heat_map_figure(report: Report) -> go.Figure:
 
 
 def heat_map_words(report: Report) -> str:
-    """What a cell is."""
+    """What a cell is, and the slowest of all."""
+    if not report.slowest:
+        return "No operation has a latency."
+    slowest = report.slowest[0]
     return (
         f"Each cell counts the operations that ended in {numbers.duration(report.latencies.step_ns)} and "
-        f"whose times lie in the same {COARSE / SUBBUCKETS:g} of a power of two; the darker the more, on a "
-        f"logarithmic scale. {latency_words(report)}"
+        f"took about as long, in steps of {COARSE / SUBBUCKETS:g} of a power of two; the stronger the more, "
+        f"on a logarithmic scale. The slowest of all, {slowest.operation}, took "
+        f"{numbers.duration(slowest.took_ns)} and ended at {slowest.completed_ns / 1e9:.3f} s."
     )
+
+
+def histogram_words(report: Report) -> str:
+    """The fullest bucket of each of the most frequent operations."""
+    edges = coarse_edges()
+    parts = []
+    for place in timed_places(report)[:MOST_SERIES]:
+        counts = coarse(histogram_of(report.latencies, [place]))
+        most = int(counts.argmax())
+        parts.append(
+            f"{report.operations[place].name}: {counts[most]:,} of {counts.sum():,} took {_span(edges, most)}"
+        )
+    return "Most took: " + "; ".join(parts) + "." if parts else "No operation has a latency."

@@ -7,6 +7,7 @@ from typing import Any
 from uringtrace.ui.report.colours import SERIES
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+_UNITS = ((-9, "ns"), (-6, "µs"), (-3, "ms"), (0, "s"), (3, "ks"))
 SECONDS = "seconds since the capture began"
 
 
@@ -22,13 +23,31 @@ def look() -> dict[str, Any]:
     }
 
 
+def latency_axis() -> dict[str, Any]:
+    """A logarithmic axis of seconds whose ticks are named as times are everywhere else."""
+    ticks = {f"{10**power}{unit}": 10.0 ** (power + size) for size, unit in _UNITS for power in range(3)}
+    return {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": list(ticks.values()),
+        "ticktext": list(ticks),
+    }
+
+
 def ordinary(*, height: int = 300, x: str, y: str, **changes: Any) -> dict[str, Any]:
     """Layout of a figure with two named axes."""
     layout: dict[str, Any] = {
         **look(),
         "height": height,
         "margin": {"l": 64, "r": 12, "t": 30, "b": 46},
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1},
+        "legend": {
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.0,
+            "xanchor": "right",
+            "x": 1,
+            "traceorder": "normal",
+        },
         "xaxis": {"title": {"text": x}, "automargin": True, "zeroline": False},
         "yaxis": {"title": {"text": y}, "automargin": True, "zeroline": False},
     }

@@ -123,7 +123,7 @@
         type: "bar", orientation: "h", name, base: [], x: [], y: [], width: [], customdata: [],
         hovertext: [], hoverinfo: "text", showlegend: false,
         marker: { color: data.familyColours[family], line: { width: 1, color: [] },
-          pattern: { shape: [], solidity: 0.35 } },
+          pattern: { shape: [], fillmode: "overlay", solidity: 0.35 } },
       }));
       for (const i of chosen) {
         const family = data.operationFamily[bars.operation[i]], trace = traces[family];

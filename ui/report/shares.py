@@ -37,7 +37,7 @@ def paths_figure(report: Report) -> go.Figure:
                 name=path,
                 marker={
                     "color": PATH_COLOURS[path],
-                    "pattern": {"shape": PATH_PATTERNS[path], "solidity": 0.3},
+                    "pattern": {"shape": PATH_PATTERNS[path], "fillmode": "overlay", "solidity": 0.3},
                 },
                 hovertemplate="%{customdata:,} completions, %{x:.1%}",
             )

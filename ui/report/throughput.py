@@ -25,8 +25,7 @@ def step_seconds(times: Times, ended_ns: int) -> NDArray[np.float64]:
 
 
 def _starts(times: Times) -> NDArray[np.float64]:
-    starts: NDArray[np.float64] = np.arange(times.steps) * (times.step_ns / 1e9)
-    return starts
+    return (np.arange(times.steps) * (times.step_ns / 1e9)).astype(np.float64)
 
 
 def series_of(report: Report) -> list[tuple[str, NDArray[np.int64]]]:
@@ -44,11 +43,10 @@ def throughput_figure(report: Report) -> go.Figure:
     """Results per second, stacked by operation, and errors per second."""
     times = report.times
     width, x = step_seconds(times, report.ended_ns), _starts(times)
-    step = numbers.duration(times.step_ns)
     figure = go.Figure(
         layout=over_time(
             report.ended_ns,
-            y=f"per second, in steps of {step}",
+            y="per second",
             height=330,
             xaxis={"rangeslider": {"visible": True, "thickness": 0.12, "range": [0, report.ended_ns / 1e9]}},
         )

@@ -196,6 +196,7 @@ def bar_traces(lanes: Lanes, chosen: NDArray[np.intp]) -> list[go.Bar]:
                     "line": {"width": 1, "color": np.where(failed, FAILED, FAMILY_COLOURS[name]).tolist()},
                     "pattern": {
                         "shape": [_pattern(path) for path in bars.path[index].tolist()],
+                        "fillmode": "overlay",
                         "solidity": 0.35,
                     },
                 },

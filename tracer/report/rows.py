@@ -24,7 +24,8 @@ from uringtrace.tracer.record import (
     Kind,
 )
 from uringtrace.tracer.recording.parts import first_line
-from uringtrace.tracer.statistics import BUCKETS, SUBBUCKET_BITS, SUBBUCKETS
+from uringtrace.tracer.source import Context
+from uringtrace.tracer.statistics import BUCKETS, SUBBUCKET_BITS, SUBBUCKETS, operation_traits
 
 CODE = f"CAST(COALESCE(number + {FIRST_CALL}, opcode, {UNKNOWN_OPCODE}) AS USMALLINT)"
 """As `record.OPERATION`'s opcode."""
@@ -105,6 +106,16 @@ class Rows:
         """SQL: when that stretch ended. When a silent operation ended cannot be observed."""
         silent = f"kind = '{Kind.SILENT.name}'"
         return f"CASE WHEN {silent} THEN COALESCE(submitted_ns, completed_ns) ELSE completed_ns END"
+
+
+def moved(context: Context) -> str:
+    """SQL: the bytes that a row moved, NULL for operations whose results are no bytes.
+
+    Those may be addresses, of which a sum would be too large for any number.
+    """
+    moves = np.flatnonzero(operation_traits(context.operation_names).moves_bytes).tolist()
+    listed = ", ".join(map(str, moves)) or "-1"
+    return f"CASE WHEN {CODE} IN ({listed}) THEN GREATEST(result, 0) END"
 
 
 def steps_of(ended_ns: int, most: int) -> tuple[int, int]:

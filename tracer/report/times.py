@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.report.model import Latencies, Operation, Times
-from uringtrace.tracer.report.rows import BUCKET, CODE, LAST, RESULT, Rows, by_code, steps_of
+from uringtrace.tracer.report.rows import BUCKET, CODE, LAST, RESULT, Rows, by_code, moved, steps_of
 from uringtrace.tracer.source import Context
-from uringtrace.tracer.statistics import operation_traits
 from uringtrace.tracer.summary import SYSCALL
 
 STEPS = 480
@@ -24,7 +23,7 @@ def times_of(rows: Rows, context: Context, operations: tuple[Operation, ...]) ->
     columns = rows.arrays(f"""
         SELECT {CODE} AS code, {step} AS step, count(*) FILTER ({RESULT}) AS n,
                count(*) FILTER ({RESULT} AND result < 0) AS errors,
-               CAST(COALESCE(sum(GREATEST(result, 0)) FILTER ({RESULT}), 0) AS BIGINT) AS moved,
+               CAST(COALESCE(sum({moved(context)}) FILTER ({RESULT}), 0) AS BIGINT) AS moved,
                count(*) FILTER ({LAST}) AS ended,
                CAST(COALESCE(sum({_rest(rows, "completed_ns", step_ns, steps)}) FILTER ({LAST}), 0)
                     AS BIGINT) AS rest
@@ -33,8 +32,6 @@ def times_of(rows: Rows, context: Context, operations: tuple[Operation, ...]) ->
     found = {name: np.zeros((len(operations), steps), np.int64) for name in _COUNTED}
     for name, array in found.items():
         array[place, columns["step"]] = columns[name]
-    moves = operation_traits(context.operation_names).moves_bytes[_codes(operations)]
-    found["moved"][~moves] = 0
     calls = np.array([operation.interface == SYSCALL for operation in operations], bool)
     ended, rest = (_by_interface(found[name], calls) for name in ("ended", "rest"))
     return Times(

@@ -11,16 +11,17 @@ from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, FIRST_CALL, Kind, 
 from uringtrace.tracer.recording.columns import operation_name
 from uringtrace.tracer.report.families import family_of
 from uringtrace.tracer.report.model import Latencies, Operation
-from uringtrace.tracer.report.rows import CODE, Rows
+from uringtrace.tracer.report.rows import CODE, Rows, moved
 from uringtrace.tracer.source import Context
-from uringtrace.tracer.statistics import Counters, empty_counters, operation_traits
+from uringtrace.tracer.statistics import Counters, empty_counters
 from uringtrace.tracer.summary import IO_URING, SYSCALL
 
 _GROUPS = f"""
 SELECT {CODE} AS code, kind, COALESCE(path_bits, 0) & {Path.POLL | Path.IO_WQ} AS path,
        COALESCE(cqe_flags, 0) & {CQE_F_MORE | CQE_F_NOTIF} AS flags, COALESCE(result, 0) < 0 AS failed,
        COALESCE(slept, false) AS slept, submitted_ns IS NOT NULL AS seen,
-       count(*) AS n, CAST(sum(GREATEST(COALESCE(result, 0), 0)) AS BIGINT) AS moved,
+       count(*) AS n,
+       CAST(COALESCE(sum({{moved}}), 0) AS BIGINT) AS moved,
        count(latency_ns) AS timed, CAST(COALESCE(sum(latency_ns), 0) AS BIGINT) AS sum_ns,
        COALESCE(max(latency_ns), 0) AS max_ns
 FROM operations GROUP BY ALL
@@ -34,8 +35,8 @@ def counters_of(rows: Rows, context: Context) -> tuple[Counters, tuple[Operation
     """
     occurred: dict[int, int] = {}
     counters = empty_counters()
-    traits = operation_traits(context.operation_names)
-    for code, kind, path, flags, failed, slept, seen, n, moved, timed, sum_ns, max_ns in rows.tuples(_GROUPS):
+    groups = rows.tuples(_GROUPS.format(moved=moved(context)))
+    for code, kind, path, flags, failed, slept, seen, n, bytes_moved, timed, sum_ns, max_ns in groups:
         occurred[code] = occurred.get(code, 0) + n
         row = counters[code : code + 1]
         call = code >= FIRST_CALL
@@ -45,7 +46,7 @@ def counters_of(rows: Rows, context: Context) -> tuple[Counters, tuple[Operation
         if completed and not notification:
             row["completions"] += n
             row["errors"] += n if failed else 0
-            row["bytes"] += moved if traits.moves_bytes[code] else 0
+            row["bytes"] += bytes_moved
             row["slept"] += n if slept else 0
             if not call:
                 row[_path_field(path)] += n

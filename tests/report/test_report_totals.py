@@ -123,7 +123,8 @@ def test_in_flight_is_the_time_that_operations_took(request: pytest.FixtureReque
     stretches = ask(
         path,
         "SELECT interface = 'syscall', "
-        "GREATEST(COALESCE(submitted_ns, started_ns), started_ns) - started_ns, completed_ns - started_ns FROM operations, meta WHERE kind = 'UNFINISHED' "
+        "GREATEST(COALESCE(submitted_ns, started_ns), started_ns) - started_ns, "
+        "completed_ns - started_ns FROM operations, meta WHERE kind = 'UNFINISHED' "
         "OR kind = 'COMPLETION' AND COALESCE(cqe_flags & 2, 0) = 0",
     )
     starts = np.arange(times.steps) * times.step_ns

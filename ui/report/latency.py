@@ -15,6 +15,8 @@ from uringtrace.ui.report.look import latency_axis, ordinary, over_time
 from uringtrace.ui.text import numbers
 
 MOST_SERIES = 8
+_FEW_POINTS = 4
+"""So few make no line that can be seen."""
 _STRENGTH = [[0, pale(SERIES[0], 0.2)], [0.7, SERIES[0]], [1, SERIES[1]]]
 """Reads on a light and on a dark page."""
 HEAT_MAPS = 10
@@ -68,7 +70,7 @@ def percentile_figure(report: Report) -> go.Figure:
                 y=latency,
                 name=figure_text(report.operations[place].name),
                 line={"shape": "hv", "width": 1.6, "color": SERIES[order % len(SERIES)]},
-                mode="lines",
+                mode="lines" if len(text) > _FEW_POINTS else "lines+markers",
                 text=text,
                 hovertemplate="%{text}",
             )

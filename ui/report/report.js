@@ -64,6 +64,15 @@
     return found;
   }
 
+  /* plotly.js styles the page, where a shadow root does not look. */
+  function styled() {
+    if (!shadow) return;
+    const style = document.createElement("style");
+    const sheets = [...document.querySelectorAll("style[id^='plotly.js-style']")];
+    style.textContent = sheets.flatMap((each) => [...each.sheet.cssRules]).map((rule) => rule.cssText).join("\n");
+    root.prepend(style);
+  }
+
   // ---- words -----------------------------------------------------------------------------
   function duration(ns) {
     const units = ["ns", "µs", "ms", "s"];
@@ -206,8 +215,7 @@
   }
 
   // ---- figures ---------------------------------------------------------------------------
-  const css = (name) => getComputedStyle(shadow ? host : root).getPropertyValue(name).trim()
-    || getComputedStyle(find(".uringtrace") || root).getPropertyValue(name).trim();
+  const css = (name) => getComputedStyle(find(".uringtrace")).getPropertyValue(name).trim();
   function theme(layout) {
     const ink = css("--ink"), grid = css("--grid"), line = css("--line");
     const axis = (each) => ({ ...each, gridcolor: grid, linecolor: line, zerolinecolor: line, tickcolor: line });
@@ -221,6 +229,7 @@
   async function start() {
     tables();
     const [plotly, text] = await Promise.all([library(), unpacked(find("script.uringtrace-data"))]);
+    styled();
     const data = JSON.parse(text);
     const plots = new Map(all(".plot").map((each) => [each.dataset.figure, each]));
     let timeline = null;

@@ -122,7 +122,9 @@ def in_flight_words(report: Report) -> str:
         if series.any():
             mean = float((series * width).sum() / width.sum())
             at = int(series.argmax()) * times.step_ns / 1e9
-            parts.append(f"{mean:,.1f} {name} on average, at most {series.max():,.1f} from {at:.3f} s on")
+            parts.append(
+                f"{_few(mean)} {name} on average, at most {_few(float(series.max()))} from {at:.3f} s on"
+            )
     if not parts:
         return "Nothing was in flight."
     return f"{'; '.join(parts)} (averages over {numbers.duration(times.step_ns)}). " + (
@@ -130,3 +132,8 @@ def in_flight_words(report: Report) -> str:
         if report.summary.totals.silent
         else "What began before the capture counts from its beginning."
     )
+
+
+def _few(number: float) -> str:
+    """An average in which little is not nothing."""
+    return f"{number:,.1f}" if number >= 1 else f"{number:.2g}"

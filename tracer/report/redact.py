@@ -101,7 +101,7 @@ def _connection(connection: Connection, names: Pseudonyms) -> Connection:
 
 
 def _row(row: Row, names: Pseudonyms) -> Row:
-    pathname = None if row.pathname is None else names.name("path", row.pathname)
+    pathname = names.name("path", row.pathname) if row.pathname else row.pathname
     return replace(row, pathname=pathname, file=names.file(row.file))
 
 

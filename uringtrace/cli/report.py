@@ -38,8 +38,8 @@ class ReportCommand:
     group = "Recordings"
     epilog = """examples:
   uringtrace report run -o report.html
-  uringtrace report -p 4242 -d 10 -o report.html     record for 10 s, then report
-  uringtrace report run --redact -o report.html      without addresses, paths, arguments
+  uringtrace report -p 4242 -d 10 -o report.html   record for 10 s, then report
+  uringtrace report run --redact -o report.html    without addresses and paths
   uringtrace report run --format md                  tables for a pull request
   uringtrace report run --fragment --figure timeline -o timeline.html
   uringtrace report run --figure percentiles --image latency.svg"""

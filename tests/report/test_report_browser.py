@@ -49,6 +49,10 @@ class Opened:
             f"{EVERY}.every(each => each.dataset.uringtrace === 'ready')",
             timeout=30_000,
         )
+        # Those out of sight are drawn when there is time.
+        self.page.evaluate(
+            f"() => Promise.all({EVERY}.map(async (each) => (await each.uringtrace).complete))"
+        )
 
     def run(self, expression: str) -> Any:
         """With `report`, that of the page, and `traces(name)`, those that a figure draws."""

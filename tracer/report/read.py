@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from uringtrace.tracer.recording import Recording
 from uringtrace.tracer.recording.query import opened
 from uringtrace.tracer.report.bars import bars_of, create_chosen
@@ -9,12 +11,11 @@ from uringtrace.tracer.report.cells import cells_of
 from uringtrace.tracer.report.lane_list import lane_tables
 from uringtrace.tracer.report.lanes_model import Lanes
 from uringtrace.tracer.report.marks import marks_of
-from uringtrace.tracer.report.model import Operation, Report, Times
+from uringtrace.tracer.report.model import Operation, Report, Row, Times
 from uringtrace.tracer.report.rows import Rows
 from uringtrace.tracer.report.selection import MOST_BARS, slow_of, windows_of
 from uringtrace.tracer.report.tables import (
     connection_table,
-    drop_chosen,
     slowest_rows,
     thread_table,
     unfinished_rows,
@@ -39,7 +40,7 @@ def read_report(recording: Recording) -> Report:
         latencies = latencies_of(rows, operations)
         add_histograms(counters, latencies, operations)
         times = times_of(rows, context, operations)
-        lanes, slowest, (unfinished, unfinished_total) = _single(rows, total, recording, times, operations)
+        single = _single(rows, total, recording, times, operations)
         connections = connection_table(rows)
         shown_threads, threads_total = thread_table(rows)
     return Report(
@@ -52,10 +53,10 @@ def read_report(recording: Recording) -> Report:
         operations=operations,
         times=times,
         latencies=latencies,
-        lanes=lanes,
-        slowest=slowest,
-        unfinished=unfinished,
-        unfinished_total=unfinished_total,
+        lanes=single.lanes,
+        slowest=single.slowest,
+        unfinished=single.unfinished,
+        unfinished_total=single.unfinished_total,
         connections=connections,
         threads=shown_threads,
         threads_total=threads_total,
@@ -69,10 +70,19 @@ def _extent(rows: Rows, recording: Recording) -> tuple[Rows, int]:
     return Rows(rows.connection, rows.started_ns, max(1, ended_ns)), total
 
 
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """What is shown one by one."""
+
+    lanes: Lanes
+    slowest: tuple[Row, ...]
+    unfinished: tuple[Row, ...]
+    unfinished_total: int
+
+
 def _single(
     rows: Rows, total: int, recording: Recording, times: Times, operations: tuple[Operation, ...]
-) -> tuple[Lanes, tuple, tuple]:  # type: ignore[type-arg]
-    """What is shown one by one: the lanes, the slowest and the unfinished operations."""
+) -> _Single:
     files, threads = recording.files, recording.threads
     tables = lane_tables(rows, threads, recording.rings, files)
     cells = cells_of(rows, tables, operations)
@@ -96,7 +106,5 @@ def _single(
         files=names,
         events=events,
     )
-    slowest = slowest_rows(rows, files, threads)
-    unfinished = unfinished_rows(rows, files, threads)
-    drop_chosen(rows.connection)
-    return lanes, slowest, unfinished
+    unfinished, unfinished_total = unfinished_rows(rows, files, threads)
+    return _Single(lanes, slowest_rows(rows, files, threads), unfinished, unfinished_total)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import duckdb
-
 from uringtrace.tracer.connections.connection import BEFORE, CONNECTION_COLUMNS, FAILED, Connection
 from uringtrace.tracer.record import Kind
 from uringtrace.tracer.report.bars import shortened
@@ -108,8 +106,3 @@ def thread_table(rows: Rows) -> tuple[tuple[ThreadRow, ...], int]:
     )
     ((total,),) = rows.tuples("SELECT count(*) FROM threads")
     return tuple(ThreadRow(*values) for values in found), total
-
-
-def drop_chosen(connection: duckdb.DuckDBPyConnection) -> None:
-    """Free what the single operations took."""
-    connection.execute("DROP TABLE IF EXISTS chosen")

@@ -36,6 +36,7 @@ def image(figure: go.Figure, ending: str) -> bytes:
     """The figure on white; raises CapabilityError without kaleido, and Error where it fails."""
     require_kaleido()
     figure.update_layout(paper_bgcolor="white", plot_bgcolor="white")
+    figure.update_xaxes(rangeslider_visible=False)
     try:
         drawn: bytes = figure.to_image(format=ending, width=WIDTH, scale=2 if ending == "png" else 1)
     except Exception as error:  # whatever its browser throws

@@ -179,6 +179,12 @@
         marker: { symbol: each.symbol, size: 6, color: "#888888" } }));
     }
 
+    let slowestKept = null;
+    function slowestTraces() {
+      slowestKept = slowestKept || barTraces(slowest);
+      return slowestKept;
+    }
+
     let cellsKept = null;
     function cellsTrace() {
       if (cellsKept) return cellsKept;
@@ -206,11 +212,11 @@
         return { traces: [...markTraces(chosen, low, high), ...barTraces(chosen)], bars: chosen.length,
           words: `Every one of the ${count(chosen.length)} operations in this window is a bar.` };
       }
-      const shown = slowest.filter((i) => bars.ended[i] >= low && bars.began[i] <= high);
+      const shown = slowest.filter((i) => bars.ended[i] >= low && bars.began[i] <= high).length;
       const why = data.complete ? "zoom in to see every operation"
         : "zoom into one of the windows below to see every operation";
-      return { traces: [cellsTrace(), ...barTraces(shown)], bars: null,
-        words: `${data.cellsWords[0].toUpperCase()}${data.cellsWords.slice(1)} (${count(shown.length)} here); ${why}.` };
+      return { traces: [cellsTrace(), ...slowestTraces()], bars: null,
+        words: `${data.cellsWords[0].toUpperCase()}${data.cellsWords.slice(1)} (${count(shown)} here); ${why}.` };
     } };
   }
 
@@ -238,7 +244,11 @@
       timeline = timelineOf(arrays(data.timeline));
     }
     const state = { from: 0, to: data.ended, bars: null };
-    const layouts = {};
+    const layouts = {}, drawings = new Map(), drawn = new Set();
+    for (const [name, element] of plots) {
+      layouts[name] = theme(data.figures[name].layout);
+      element.style.minHeight = `${layouts[name].height}px`;
+    }
 
     function timelineShown() {
       const found = timeline.traces(state.from, state.to);
@@ -252,20 +262,31 @@
       if (data.overTime.includes(name)) layout.xaxis = { ...layout.xaxis, range: [state.from, state.to], autorange: false };
       return layout;
     }
-    for (const [name, element] of plots) {
-      const figure = data.figures[name];
-      layouts[name] = theme(figure.layout);
-      const traces = name === "timeline" ? timelineShown() : figure.data;
+    async function drawing(name) {
+      const element = plots.get(name);
+      const traces = name === "timeline" ? timelineShown() : data.figures[name].data;
       await plotly.newPlot(element, traces, sized(name), CONFIG);
+      drawn.add(name);
       if (data.overTime.includes(name)) {
-        element.on("plotly_relayout", (change) => moved(name, change));
+        element.on("plotly_relayout", (change) => moved(change));
         element.on("plotly_doubleclick", () => show(0, data.ended));
+      }
+    }
+    /* Each figure once: those in sight at first, the others while nothing else is to do. */
+    function draw(name) {
+      if (!drawings.has(name)) drawings.set(name, drawing(name));
+      return drawings.get(name);
+    }
+    async function drawAll() {
+      for (const name of plots.keys()) {
+        if (!drawings.has(name)) await new Promise((resolve) => (window.requestIdleCallback || setTimeout)(resolve));
+        await draw(name);
       }
     }
 
     // What plotly.js redraws because of us comes back as an event, too.
     let own = 0, waiting = null;
-    function moved(name, change) {
+    function moved(change) {
       if (own || !change) return;
       let range = change["xaxis.range"];
       if (!range && "xaxis.range[0]" in change) range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
@@ -277,7 +298,7 @@
         if (!waiting) return;
         const [from, to] = waiting;
         waiting = null;
-        show(from, to, name);
+        show(from, to);
       });
     }
     async function show(from, to) {
@@ -291,10 +312,13 @@
       }
       own++;
       try {
-        await Promise.all(data.overTime.filter((each) => plots.has(each)).map((each) => {
-          const element = plots.get(each);
-          if (each === "timeline") return plotly.react(element, timelineShown(), { ...sized(each) }, CONFIG);
-          layouts[each].xaxis.range = [from, to];
+        await Promise.all(data.overTime.filter((each) => drawn.has(each)).map((each) => {
+          const element = plots.get(each), before = state.bars;
+          if (each === "timeline") {
+            const traces = timelineShown();
+            // Cells, and the slowest, are the same traces wherever one looks.
+            if (before !== null || state.bars !== null) return plotly.react(element, traces, { ...sized(each) }, CONFIG);
+          }
           return plotly.relayout(element, { "xaxis.range": [from, to] });
         }));
       } finally { own--; }
@@ -350,11 +374,17 @@
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", async () => {
       for (const [name, element] of plots) {
         layouts[name] = theme(layouts[name]);
-        await plotly.react(element, element.data, sized(name), CONFIG);
+        if (drawn.has(name)) await plotly.react(element, element.data, sized(name), CONFIG);
       }
     });
-    await show(0, data.ended);
-    return { data, state, show, plots, plotly };
+    window.addEventListener("beforeprint", () => plots.forEach((_, name) => draw(name)));
+    const nearby = new IntersectionObserver((entries) => {
+      for (const each of entries) if (each.isIntersecting) draw(each.target.dataset.figure);
+    }, { rootMargin: "300px" });
+    plots.forEach((element) => nearby.observe(element));
+    const inSight = [...plots].filter(([, element]) => element.getBoundingClientRect().top < innerHeight);
+    await Promise.all(inSight.map(([name]) => draw(name)));
+    return { data, state, show, plots, plotly, complete: drawAll() };
   }
 
   // ---- tables ----------------------------------------------------------------------------

@@ -45,6 +45,7 @@ def timeline_figure(lanes: Lanes, window: tuple[float, float] | None = None) -> 
         figure.update_layout(title={"text": f"each of {len(chosen):,} operations is a bar"})
         figure.add_traces(mark_traces(lanes, chosen, began, ended))
     figure.add_traces(bar_traces(lanes, chosen))
+    figure.add_traces(legend_traces(lanes))
     return figure
 
 
@@ -204,10 +205,26 @@ def bar_traces(lanes: Lanes, chosen: NDArray[np.intp]) -> list[go.Bar]:
                 hovertext=[words[each] for each in index.tolist()],
                 hoverinfo="text",
                 name=name,
-                showlegend=True,
+                showlegend=False,
             )
         )
     return traces
+
+
+def legend_traces(lanes: Lanes) -> list[go.Scatter]:
+    """The colours of the kinds that occur; a bar's own key would have its pattern and edge."""
+    return [
+        go.Scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            marker={"symbol": "square", "size": 10, "color": FAMILY_COLOURS[name]},
+            name=name,
+            hoverinfo="skip",
+        )
+        for place, name in enumerate(FAMILIES)
+        if place in lanes.families
+    ]
 
 
 def bar_places(

@@ -6,15 +6,14 @@ Screenshots are left in `build/report-screenshots`, to be looked at.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.generated import write_generated
+from tests.report.browsing import READY, Opened, needs_browser
 from tests.report.hostile import ATTACK, write_hostile
 from tests.report.test_report_lanes import ROWS
 from uringtrace.tracer.record import Kind
@@ -23,111 +22,12 @@ from uringtrace.tracer.report import read_report
 from uringtrace.ui.report.page import fragment, page
 from uringtrace.ui.report.timeline import MOST_DRAWN
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-    pytest.mark.xdist_group("browser"),
-]
-SCREENSHOTS = Path(__file__).parents[2] / "build" / "report-screenshots"
-
-EVERY = "[...document.querySelectorAll('[data-uringtrace]')]"
-READY = "document.querySelector('[data-uringtrace]').uringtrace"
-
-
-@dataclass
-class Opened:
-    """A page in the browser, and what it complained of or asked for."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-    dialogs: list[str] = field(default_factory=list)
-
-    def ready(self) -> None:
-        self.page.wait_for_function(
-            f"{EVERY}.every(each => each.dataset.uringtrace === 'ready')",
-            timeout=30_000,
-        )
-        # Those out of sight are drawn when there is time.
-        self.page.evaluate(
-            f"() => Promise.all({EVERY}.map(async (each) => (await each.uringtrace).complete))"
-        )
-
-    def run(self, expression: str) -> Any:
-        """With `report`, that of the page, and `traces(name)`, those that a figure draws."""
-        return self.page.evaluate(
-            f"""async () => {{ const report = await {READY};
-                const traces = (name) => report.plots.get(name)._fullData;
-                return ({expression}); }}"""
-        )
-
-    def show(self, began: float, ended: float) -> None:
-        self.page.evaluate(
-            f"async ([from, to]) => {{ const report = await {READY}; await report.show(from, to); }}",
-            [began, ended],
-        )
-
-    def bars(self) -> list[int]:
-        """The operations that are drawn as bars on the timeline."""
-        found: list[int] = self.run(
-            "[...new Set(report.plots.get('timeline').data.filter(t => t.type === 'bar')"
-            ".flatMap(t => [...t.customdata]))].sort((a, b) => a - b)"
-        )
-        return found
-
-    def innocent(self) -> None:
-        assert self.complaints == []
-        assert self.dialogs == []
-        assert [url for url in self.requests if not url.startswith(("file:", "blob:", "data:"))] == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    contexts = []
-
-    def opened(html: str, *, dark: bool = False, name: str = "page.html") -> Opened:
-        file = tmp_path / name
-        file.write_text(html, errors="replace")
-        context = browser.new_context(
-            viewport={"width": 1400, "height": 900}, color_scheme="dark" if dark else "light"
-        )
-        contexts.append(context)
-        found = Opened(context.new_page())
-        found.page.on("console", lambda line: found.complaints.append(line.text))
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on("request", lambda request: found.requests.append(request.url))
-
-        def dialog(box: Any) -> None:
-            found.dialogs.append(box.message)
-            box.dismiss()
-
-        found.page.on("dialog", dialog)
-        found.page.goto(file.as_uri())
-        found.ready()
-        return found
-
-    yield opened
-    for context in contexts:
-        context.close()
+pytestmark = needs_browser()
 
 
 @pytest.fixture(scope="module")
 def large_report(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return read_report(open_recording(write_generated(tmp_path_factory.mktemp("large") / "run", ROWS)))
-
-
-def keep(opened: Opened, name: str) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    opened.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 def test_figures_hold_what_sql_answers(
@@ -167,7 +67,7 @@ def test_figures_hold_what_sql_answers(
     assert threads[0][0] == "waiting in calls"
     assert threads[0][1] == pytest.approx([slept / demo.ended_ns for (slept,) in waiting])
     opened.innocent()
-    keep(opened, "demo")
+    opened.keep("demo")
 
 
 def test_zooming_turns_cells_into_the_operations_of_the_window(
@@ -211,7 +111,7 @@ def test_zooming_turns_cells_into_the_operations_of_the_window(
     )
     assert wakes == woken
     opened.page.evaluate("document.querySelector('#figure-timeline').scrollIntoView()")
-    keep(opened, "demo-zoomed")
+    opened.keep("demo-zoomed")
     opened.innocent()
 
 
@@ -336,7 +236,7 @@ def test_a_large_recording_shows_windows(visit: Callable[..., Opened], large_rep
         opened.page.wait_for_function(f"{READY}.then(r => r.state.bars === {window.rows})")
         inside = (bars.ended_ns >= window.began_ns) & (bars.began_ns <= window.ended_ns)
         assert opened.bars() == inside.nonzero()[0].tolist()
-    keep(opened, "large-zoomed")
+    opened.keep("large-zoomed")
     opened.innocent()
 
 
@@ -352,7 +252,7 @@ def test_names_of_the_target_stay_names(visit: Callable[..., Opened], tmp_path: 
     assert "</script><img" in ticks
     opened.show(0, report.ended_ns / 1e9)
     hover = opened.run(
-        "[...new Set(traces('timeline').filter(t => t.type === 'bar').flatMap(t => t.hovertext))]"
+        "[...new Set(traces('timeline').filter(t => t.type === 'bar').flatMap(t => t.hovertext || []))]"
     )
     assert any("&lt;/script&gt;&lt;img" in text for text in hover)
     assert not any("<img" in text or "<a " in text for text in hover)
@@ -365,7 +265,7 @@ def test_names_of_the_target_stay_names(visit: Callable[..., Opened], tmp_path: 
         )
     assert opened.page.locator("svg a").count() == 0
     opened.innocent()
-    keep(opened, "hostile")
+    opened.keep("hostile")
     embedded = visit(f"<!doctype html><body>{fragment(report)}</body>", name="host.html")
     assert embedded.page.evaluate("document.querySelectorAll('img').length") == 0
     embedded.innocent()
@@ -431,7 +331,7 @@ def test_fragments_stand_in_another_page(visit: Callable[..., Opened], demo: Any
     )
     assert states == [0.5, 0]
     opened.innocent()
-    keep(opened, "fragments")
+    opened.keep("fragments")
 
 
 def test_dark_and_light_follow_the_reader(visit: Callable[..., Opened], demo: Any) -> None:
@@ -445,7 +345,7 @@ def test_dark_and_light_follow_the_reader(visit: Callable[..., Opened], demo: An
     light.page.wait_for_function(
         f"{READY}.then(r => r.plots.get('in-flight')._fullLayout.font.color === '{dark.run(ink)}')"
     )
-    keep(dark, "demo-dark")
+    dark.keep("demo-dark")
     dark.innocent()
 
 
@@ -504,11 +404,11 @@ def test_the_tables_of_an_empty_report_and_of_unfinished_operations(
     opened = visit(page(empty), name="empty.html")
     assert opened.page.inner_text("#figure-timeline + *, section:has(#figure-timeline) figcaption")
     opened.innocent()
-    keep(opened, "empty")
+    opened.keep("empty")
     opened = visit(page(scene), name="scene.html")
     rows = opened.page.locator("table[data-sorts=unfinished] tbody tr")
     assert rows.count() == sum(kind == Kind.UNFINISHED for kind in scene.lanes.bars.kind.tolist()) == 2
     assert opened.run("report.state.bars") == len(scene.lanes.bars)
     opened.innocent()
-    keep(opened, "scene")
+    opened.keep("scene")
     assert json.dumps(opened.run("report.state"))

@@ -55,6 +55,28 @@ def test_a_row_later_than_the_last_drain_makes_the_capture_longer(written: Write
     assert report.summary.duration_s == pytest.approx(1_012_000 / 1e9)
 
 
+def test_operations_before_the_beginning_that_the_recording_names(written: Write) -> None:
+    """Probes see some while the others are being attached: times begin with the first of them."""
+    batch = rows(
+        row("READ", after_ns=-2_000_000, took_ns=1_000_000),
+        row("READ", after_ns=-500_000, took_ns=1_000_000),
+        row("RECV", after_ns=5_000_000, submitted_ns=0),
+    )
+    report = shown(written([batch], source=FakeSource([], ended_ns=STARTED_NS + 8_000_000)))
+    assert (report.first_ns, report.ended_ns) == (-2_000_000, 8_000_000)
+    times = report.times
+    assert times.completions.sum() == 3
+    steps = np.flatnonzero(times.completions.sum(axis=0)).tolist()
+    ends = (-1_000_000, 500_000, 5_012_000)
+    for step, end in zip(steps, ends, strict=True):
+        assert times.start_ns(step) <= end < times.start_ns(step + 1)
+    assert times.in_flight.min() >= 0
+    # The third was there before everything, until 5.012 ms.
+    assert times.in_flight[0].sum() * times.step_ns == pytest.approx(2_000_000 + 7_012_000, rel=1e-2)
+    assert report.lanes.bars.began_ns.tolist() == [-2_000_000, -2_000_000, -500_000]
+    assert report.lanes.windows[0].rows == 3
+
+
 def test_an_hour_with_one_burst(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """The burst is one cell of the hour, and a window in which every operation can be seen."""
     monkeypatch.setattr(selection, "MOST_BARS", 100)

@@ -10,14 +10,14 @@ import numpy as np
 from uringtrace.tracer.report.lane_list import LaneTables
 from uringtrace.tracer.report.lanes_model import RING, THREAD, Cells
 from uringtrace.tracer.report.model import Operation
-from uringtrace.tracer.report.rows import CODE, Rows, steps_of
+from uringtrace.tracer.report.rows import CODE, Rows
 
 STEPS = 1024
 
 
 def cells_of(rows: Rows, tables: LaneTables, operations: tuple[Operation, ...]) -> Cells:
     """Each row counts in the step in which it ended, in one lane of each group at most."""
-    step_ns, steps = steps_of(rows.ended_ns, STEPS)
+    step_ns, steps = rows.steps(STEPS)
     _number_table(rows.connection, "lane_of_thread", tables.by_thread.items())
     _number_table(rows.connection, "lane_of_ring", tables.by_ring.items())
     _number_table(rows.connection, "lane_of_file", tables.by_file.items())
@@ -50,6 +50,7 @@ def cells_of(rows: Rows, tables: LaneTables, operations: tuple[Operation, ...]) 
     first = np.flatnonzero(np.diff(place, prepend=-1))
     last = np.append(first[1:], len(place)) - 1 if len(place) else first
     return Cells(
+        first_ns=rows.first_ns,
         step_ns=step_ns,
         steps=steps,
         lane=lane[first].astype(np.uint16),

@@ -36,6 +36,8 @@ class Lane:
 class Cells:
     """How many operations ended in a lane in a step of time; arrays of shape (cells,)."""
 
+    first_ns: int
+    """When the first step began: 0, or before it, see `Report.first_ns`."""
     step_ns: int
     steps: int
     lane: NDArray[np.uint16]
@@ -65,7 +67,7 @@ class Bars:
     """Single operations; arrays of shape (bars,), in the order of `began_ns`."""
 
     began_ns: NDArray[np.int64]
-    """0 for what began before the capture."""
+    """`Lanes.first_ns` for what began before the capture."""
     ended_ns: NDArray[np.int64]
     operation: NDArray[np.int16]
     """Index into `Report.operations`."""
@@ -115,6 +117,8 @@ class Marks:
 class Lanes:
     """Everything of which a timeline is drawn."""
 
+    first_ns: int
+    """Where it begins, see `model.Report.first_ns`."""
     ended_ns: int
     """Length of the capture."""
     lanes: tuple[Lane, ...]

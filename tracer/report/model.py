@@ -36,6 +36,8 @@ class Operation:
 class Times:
     """What happened when, in steps of equal length. Arrays have the shape (operations, steps)."""
 
+    first_ns: int
+    """When the first step began: 0, or before it, see `Report.first_ns`."""
     step_ns: int
     steps: int
     completions: NDArray[np.int64]
@@ -46,6 +48,14 @@ class Times:
     """Shape (2, steps): operations of io_uring, and system calls, that went on, on average over
     the step. What ended without being seen to end counts nowhere."""
 
+    def start_ns(self, step: int) -> int:
+        """When a step begins."""
+        return self.first_ns + step * self.step_ns
+
+    def middle_ns(self, step: int) -> int:
+        """The middle of a step."""
+        return self.start_ns(step) + self.step_ns // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
@@ -55,6 +65,8 @@ class Latencies:
     order.
     """
 
+    first_ns: int
+    """When the first step began: 0, or before it, see `Report.first_ns`."""
     step_ns: int
     steps: int
     operation: NDArray[np.int16]
@@ -141,6 +153,9 @@ class Report:
     """Of the recording: `complete`, `stopped: …`, `recording`."""
     problems: tuple[str, ...]
     """What a reader must know of its state."""
+    first_ns: int
+    """When the first operation was seen: 0, or before it. Probes see what happens as soon as they
+    are attached, a few milliseconds before the beginning that a recording names."""
     ended_ns: int
     """Length of the capture."""
     rows: int

@@ -35,7 +35,7 @@ def read_report(recording: Recording) -> Report:
     """
     context = recording.context
     with opened(recording, _TABLES) as connection:
-        rows, total = _extent(Rows(connection, context.started_ns, 0), recording)
+        rows, total = _extent(Rows(connection, context.started_ns, 0, 0), recording)
         counters, operations = counters_of(rows, context)
         latencies = latencies_of(rows, operations)
         add_histograms(counters, latencies, operations)
@@ -47,6 +47,7 @@ def read_report(recording: Recording) -> Report:
         context=context,
         status=recording.status,
         problems=recording.problems,
+        first_ns=rows.first_ns,
         ended_ns=rows.ended_ns,
         rows=total,
         summary=summarise(context, counters, recording.rings, recording.losses, rows.ended_ns),
@@ -65,9 +66,12 @@ def read_report(recording: Recording) -> Report:
 
 def _extent(rows: Rows, recording: Recording) -> tuple[Rows, int]:
     """The rows with the length of the capture, at least 1 ns, and their number."""
-    ((total, last_ns),) = rows.tuples("SELECT count(*), COALESCE(max(completed_ns), 0) FROM operations")
+    ((total, last_ns, first_ns),) = rows.tuples(
+        f"SELECT count(*), COALESCE(max(completed_ns), 0), "
+        f"LEAST(min(submitted_ns), min(completed_ns), {rows.started_ns}) FROM operations"
+    )
     ended_ns = max(recording.ended_ns, last_ns) - rows.started_ns
-    return Rows(rows.connection, rows.started_ns, max(1, ended_ns)), total
+    return Rows(rows.connection, rows.started_ns, first_ns - rows.started_ns, max(1, ended_ns)), total
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def _single(
     shown = bars_of(rows, windows, tables, operations, files)
     marks, left_out, names, events = marks_of(rows, windows, tables, files, shown.files)
     lanes = Lanes(
+        first_ns=rows.first_ns,
         ended_ns=rows.ended_ns,
         lanes=shown.lanes,
         operations=tuple(operation.name for operation in operations),

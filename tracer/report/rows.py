@@ -56,8 +56,22 @@ class Rows:
     connection: duckdb.DuckDBPyConnection
     started_ns: int
     """CLOCK_MONOTONIC."""
+    first_ns: int
+    """When the first operation was seen, since then: 0, or before it by as long as the probes were
+    attached already."""
     ended_ns: int
     """Length of the capture; no row ends later."""
+
+    @property
+    def observed_ns(self) -> int:
+        """CLOCK_MONOTONIC of the beginning of the first step."""
+        return self.started_ns + self.first_ns
+
+    def steps(self, most: int) -> tuple[int, int]:
+        """Length of a step and number of steps, at most `most`; the last may be cut short."""
+        length = self.ended_ns - self.first_ns
+        step_ns = max(1, -(-length // most))
+        return step_ns, max(1, -(-length // step_ns))
 
     def arrays(self, sql: str) -> dict[str, NDArray[Any]]:
         """The answer as columns, without NULLs in numeric ones. Raises RecordingError."""
@@ -84,7 +98,8 @@ class Rows:
 
     def step(self, moment: str, step_ns: int, steps: int) -> str:
         """SQL: the number of the step that a moment is in, 0 to `steps` - 1."""
-        return f"CAST(LEAST(GREATEST({self.since_start(moment)} // {step_ns}, 0), {steps - 1}) AS BIGINT)"
+        number = f"({moment} - {self.observed_ns}) // {step_ns}"
+        return f"CAST(LEAST(GREATEST({number}, 0), {steps - 1}) AS BIGINT)"
 
     @property
     def began(self) -> str:
@@ -95,8 +110,8 @@ class Rows:
         """
         return (
             f"CASE WHEN kind = '{Kind.COMPLETION.name}' "
-            f"THEN COALESCE(previous_ns, submitted_ns, {self.started_ns}) "
-            f"WHEN kind = '{Kind.UNFINISHED.name}' THEN COALESCE(submitted_ns, {self.started_ns}) "
+            f"THEN COALESCE(previous_ns, submitted_ns, {self.observed_ns}) "
+            f"WHEN kind = '{Kind.UNFINISHED.name}' THEN COALESCE(submitted_ns, {self.observed_ns}) "
             f"WHEN kind = '{Kind.SILENT.name}' THEN COALESCE(submitted_ns, completed_ns) "
             "ELSE completed_ns END"
         )
@@ -116,12 +131,6 @@ def moved(context: Context) -> str:
     moves = np.flatnonzero(operation_traits(context.operation_names).moves_bytes).tolist()
     listed = ", ".join(map(str, moves)) or "-1"
     return f"CASE WHEN {CODE} IN ({listed}) THEN GREATEST(result, 0) END"
-
-
-def steps_of(ended_ns: int, most: int) -> tuple[int, int]:
-    """Length of a step and number of steps, at most `most`, that cover a capture; the last may be cut."""
-    step_ns = max(1, -(-ended_ns // most))
-    return step_ns, max(1, -(-ended_ns // step_ns))
 
 
 def by_code(codes: NDArray[np.integer[Any]], known: NDArray[np.integer[Any]]) -> NDArray[np.int16]:

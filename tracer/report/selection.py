@@ -58,7 +58,7 @@ def windows_of(
     `total` is the number of rows of the recording.
     """
     if total <= MOST_BARS:
-        return (Window(0, rows.ended_ns, 0, "the whole capture"),)
+        return (Window(rows.first_ns, rows.ended_ns, 0, "the whole capture"),)
     chosen: list[Window] = []
     for moment, reason in _candidates(times, operations, slow):
         if len(chosen) == WINDOWS:
@@ -85,16 +85,16 @@ def _candidates(
     for place in telling[:_SLOW_WINDOWS]:
         yield slowest[operations[place].code], f"the slowest {operations[place].name}"
     per_step = times.completions.sum(axis=0)
-    yield int(per_step.argmax()) * times.step_ns + times.step_ns // 2, "the busiest moment"
+    yield times.middle_ns(int(per_step.argmax())), "the busiest moment"
     failed = times.errors.sum(axis=0)
     if failed.any():
-        yield int(failed.argmax()) * times.step_ns + times.step_ns // 2, "most errors"
-    yield 0, "the beginning"
+        yield times.middle_ns(int(failed.argmax())), "most errors"
+    yield times.first_ns, "the beginning"
     cumulated = np.cumsum(per_step)
     for part in range(1, 2 * WINDOWS):
         # Evenly over the operations, not over the time: where nothing happens is nothing to see.
         step = int(np.searchsorted(cumulated, cumulated[-1] * part // (2 * WINDOWS)))
-        yield step * times.step_ns, f"after {part / (2 * WINDOWS):.0%} of the operations"
+        yield times.start_ns(step), f"after {part / (2 * WINDOWS):.0%} of the operations"
 
 
 def _around(rows: Rows, moment: int, reason: str, times: Times) -> Window | None:
@@ -111,15 +111,15 @@ def _around(rows: Rows, moment: int, reason: str, times: Times) -> Window | None
         return None
     began = (at if low is None else low) - rows.started_ns
     ended = (at if high is None else high) - rows.started_ns
-    return Window(max(0, began), min(rows.ended_ns, ended), 0, reason)
+    return Window(max(rows.first_ns, began), min(rows.ended_ns, ended), 0, reason)
 
 
 def _near(times: Times, moment: int, count: int) -> tuple[int, int]:
     """Moments so far from `moment` that at least `count` results are between it and each, if there are."""
     per_step = times.completions.sum(axis=0)
-    step = min(moment // times.step_ns, times.steps - 1)
+    step = min((moment - times.first_ns) // times.step_ns, times.steps - 1)
     before = np.cumsum(per_step[:step][::-1])
     after = np.cumsum(per_step[step + 1 :])
     low = step - 1 - int(np.searchsorted(before, count))
     high = step + 2 + int(np.searchsorted(after, count))
-    return max(0, low) * times.step_ns, high * times.step_ns
+    return times.start_ns(max(0, low)), times.start_ns(high)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.report.model import Latencies, Operation, Times
-from uringtrace.tracer.report.rows import BUCKET, CODE, LAST, RESULT, Rows, by_code, moved, steps_of
+from uringtrace.tracer.report.rows import BUCKET, CODE, LAST, RESULT, Rows, by_code, moved
 from uringtrace.tracer.source import Context
 from uringtrace.tracer.summary import SYSCALL
 
@@ -18,7 +18,7 @@ LATENCY_STEPS = 240
 
 def times_of(rows: Rows, context: Context, operations: tuple[Operation, ...]) -> Times:
     """Counts per operation and step; a step is at least one nanosecond long."""
-    step_ns, steps = steps_of(rows.ended_ns, STEPS)
+    step_ns, steps = rows.steps(STEPS)
     step = rows.step("completed_ns", step_ns, steps)
     columns = rows.arrays(f"""
         SELECT {CODE} AS code, {step} AS step, count(*) FILTER ({RESULT}) AS n,
@@ -35,6 +35,7 @@ def times_of(rows: Rows, context: Context, operations: tuple[Operation, ...]) ->
     calls = np.array([operation.interface == SYSCALL for operation in operations], bool)
     ended, rest = (_by_interface(found[name], calls) for name in ("ended", "rest"))
     return Times(
+        rows.first_ns,
         step_ns,
         steps,
         found["n"],
@@ -54,7 +55,7 @@ def _by_interface(counts: NDArray[np.int64], calls: NDArray[np.bool_]) -> NDArra
 
 def _rest(rows: Rows, moment: str, step_ns: int, steps: int) -> str:
     """SQL: how much of the step that a moment is in comes after it."""
-    return f"(({rows.step(moment, step_ns, steps)} + 1) * {step_ns} - {rows.since_start(moment)})"
+    return f"(({rows.step(moment, step_ns, steps)} + 1) * {step_ns} - ({moment} - {rows.observed_ns}))"
 
 
 def _in_flight(
@@ -67,7 +68,7 @@ def _in_flight(
     after their ends in it.
     """
     steps = ended.shape[1]
-    submitted = f"GREATEST(COALESCE(submitted_ns, {rows.started_ns}), {rows.started_ns})"
+    submitted = f"COALESCE(submitted_ns, {rows.observed_ns})"
     columns = rows.arrays(f"""
         SELECT interface = '{SYSCALL}' AS call, {rows.step(submitted, step_ns, steps)} AS step, count(*) AS n,
                CAST(sum({_rest(rows, submitted, step_ns, steps)}) AS BIGINT) AS rest
@@ -79,14 +80,14 @@ def _in_flight(
     rest[call, columns["step"]] = columns["rest"]
     open_before = np.cumsum(began - ended, axis=1) - (began - ended)
     width = np.full(steps, step_ns)
-    width[-1] = max(1, rows.ended_ns - (steps - 1) * step_ns)
+    width[-1] = max(1, rows.ended_ns - rows.first_ns - (steps - 1) * step_ns)
     busy: NDArray[np.float64] = (open_before * step_ns + rest - rest_after) / width
     return busy
 
 
 def latencies_of(rows: Rows, operations: tuple[Operation, ...]) -> Latencies:
     """Every latency, counted by operation, step and bucket."""
-    step_ns, steps = steps_of(rows.ended_ns, LATENCY_STEPS)
+    step_ns, steps = rows.steps(LATENCY_STEPS)
     columns = rows.arrays(f"""
         SELECT {CODE} AS code, {rows.step("completed_ns", step_ns, steps)} AS step,
                {BUCKET} AS bucket, count(*) AS n
@@ -94,6 +95,7 @@ def latencies_of(rows: Rows, operations: tuple[Operation, ...]) -> Latencies:
     place = by_code(columns["code"], _codes(operations))
     order = np.lexsort((columns["bucket"], columns["step"], place))
     return Latencies(
+        rows.first_ns,
         step_ns,
         steps,
         place[order],

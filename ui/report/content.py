@@ -83,7 +83,7 @@ def _sections(report: Report) -> list[tuple[str, str]]:
 
 
 def _time_bar(report: Report) -> str:
-    ended = report.ended_ns / 1e9
+    first, ended = report.first_ns / 1e9, report.ended_ns / 1e9
     buttons = "".join(
         f'<button type="button" data-action="{action}"{label}>{text}</button>'
         for action, text, label in (
@@ -96,7 +96,7 @@ def _time_bar(report: Report) -> str:
     )
     return (
         '<div class="time" role="group" aria-label="Time shown by all figures over time">'
-        f'<label>from <input class="from" type="number" step="any" value="0"> s</label>'
+        f'<label>from <input class="from" type="number" step="any" value="{first!r}"> s</label>'
         f'<label>to <input class="to" type="number" step="any" value="{ended!r}"> s</label>'
         f"{buttons}"
         '<span class="soft">keys on a figure: + − ← → 0</span></div>'

@@ -179,7 +179,7 @@ def heat_map_figure(report: Report) -> go.Figure:
     latencies = report.latencies
     figure = go.Figure(
         layout=over_time(
-            report.ended_ns,
+            report,
             y="latency",
             height=340,
             yaxis=latency_axis(),
@@ -201,7 +201,7 @@ def heat_map_figure(report: Report) -> go.Figure:
             go.Heatmap(
                 z=np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan).astype(np.float32),
                 customdata=counts.astype(np.uint32),
-                x0=step_s / 2,
+                x0=latencies.first_ns / 1e9 + step_s / 2,
                 dx=step_s,
                 y=edges,
                 colorscale=_STRENGTH,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from uringtrace.tracer.report.model import Report
 from uringtrace.ui.report.colours import SERIES
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -56,7 +57,12 @@ def ordinary(*, height: int = 300, x: str, y: str, **changes: Any) -> dict[str, 
     return layout
 
 
-def over_time(report_ended_ns: int, *, y: str, height: int = 300, **changes: Any) -> dict[str, Any]:
+def slider(first_ns: int, ended_ns: int, *, thickness: float) -> dict[str, Any]:
+    """A range slider over the whole capture; its thickness is a part of the figure's height."""
+    return {"visible": True, "thickness": thickness, "range": [first_ns / 1e9, ended_ns / 1e9]}
+
+
+def over_time(report: Report, *, y: str, height: int = 300, **changes: Any) -> dict[str, Any]:
     """Layout of a figure over the time of the capture, all of it."""
-    xaxis = {"range": [0, report_ended_ns / 1e9], **changes.pop("xaxis", {})}
+    xaxis = {"range": [report.first_ns / 1e9, report.ended_ns / 1e9], **changes.pop("xaxis", {})}
     return ordinary(height=height, x=SECONDS, y=y, xaxis=xaxis, hovermode="x unified", **changes)

@@ -83,4 +83,4 @@ def _first(shown: int, total: int) -> str:
 
 def _stretch(row: Row) -> tuple[float, float]:
     ended = row.completed_ns / 1e9
-    return max(0.0, ended - (row.took_ns or 0) / 1e9), ended
+    return ended - (row.took_ns or 0) / 1e9, ended

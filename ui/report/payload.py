@@ -41,6 +41,7 @@ def payload(report: Report, names: Iterable[str]) -> str:
     chosen = list(names)
     figures = {name: _figure(report, name) for name in chosen}
     data: dict[str, Any] = {
+        "first": report.first_ns / 1e9,
         "ended": report.ended_ns / 1e9,
         "figures": figures,
         "overTime": [name for name in chosen if FIGURES[name].over_time],
@@ -61,7 +62,7 @@ def packed(data: object) -> str:
 def _figure(report: Report, name: str) -> dict[str, Any]:
     if name == "timeline":
         # Its traces are made in the page, which has the single operations.
-        layout = timeline_layout(report.lanes, 0, report.ended_ns / 1e9)
+        layout = timeline_layout(report.lanes, report.first_ns / 1e9, report.ended_ns / 1e9)
         layout["xaxis"]["rangeslider"] = {"visible": False}
         return {"data": [], "layout": layout}
     drawn: dict[str, Any] = FIGURES[name].draw(report).to_plotly_json()
@@ -98,6 +99,7 @@ def _timeline(lanes: Lanes) -> dict[str, Any]:
         "laneHeight": height.tolist(),
         "windows": [[each.began_ns, each.ended_ns, each.rows, each.reason] for each in lanes.windows],
         "cells": {
+            "first": cells.first_ns / 1e9,
             "step": cells.step_ns / 1e9,
             "steps": cells.steps,
             "lane": typed(cells.lane),

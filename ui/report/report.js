@@ -10,6 +10,7 @@
   if (shadow) root.append(shadow.content);
   const find = (selector) => root.querySelector(selector);
   const all = (selector) => [...root.querySelectorAll(selector)];
+  const ROUNDING = 0.5; // ns, by which a moment in seconds may be off
   const OLDEST = 3; // of plotly.js: it reads typed arrays from base64
 
   // ---- unpacking -------------------------------------------------------------------------
@@ -90,8 +91,8 @@
     const total = bars.began.length;
 
     function within(low, high) {
-      const covered = data.windows.some((each) => each[0] <= Math.max(low, 0)
-        && Math.min(high, data.ended) <= each[1]);
+      const covered = data.windows.some((each) => each[0] - ROUNDING <= Math.max(low, data.first)
+        && Math.min(high, data.ended) <= each[1] + ROUNDING);
       if (!covered) return null;
       const found = [];
       for (let i = 0; i < total && bars.began[i] <= high; i++) {
@@ -199,7 +200,7 @@
           + `${count(cells.ofFamily[i])} of them ${data.families[cells.family[i]]}`;
       }
       const last = data.lanes.length - 1;
-      cellsKept = { type: "heatmap", z, text, x0: cells.step / 2, dx: cells.step,
+      cellsKept = { type: "heatmap", z, text, x0: cells.first + cells.step / 2, dx: cells.step,
         y: last < 0 ? [] : [...data.laneTop, data.laneTop[last] + data.laneHeight[last]],
         zmin: 0, zmax: data.families.length, colorscale: data.familyScale, showscale: false,
         hoverongaps: false, hovertemplate: "%{x:.6f} s<br>%{text}<extra></extra>", name: "aggregated" };
@@ -240,10 +241,10 @@
     const plots = new Map(all(".plot").map((each) => [each.dataset.figure, each]));
     let timeline = null;
     if (data.timeline) {
-      data.timeline.ended = data.ended * 1e9;
+      [data.timeline.first, data.timeline.ended] = [data.first * 1e9, data.ended * 1e9];
       timeline = timelineOf(arrays(data.timeline));
     }
-    const state = { from: 0, to: data.ended, bars: null };
+    const state = { from: data.first, to: data.ended, bars: null };
     const layouts = {}, drawings = new Map(), drawn = new Set();
     for (const [name, element] of plots) {
       layouts[name] = theme(data.figures[name].layout);
@@ -269,7 +270,7 @@
       drawn.add(name);
       if (data.overTime.includes(name)) {
         element.on("plotly_relayout", (change) => moved(change));
-        element.on("plotly_doubleclick", () => show(0, data.ended));
+        element.on("plotly_doubleclick", () => show(data.first, data.ended));
       }
     }
     /* Each figure once: those in sight at first, the others while nothing else is to do. */
@@ -290,7 +291,7 @@
       if (own || !change) return;
       let range = change["xaxis.range"];
       if (!range && "xaxis.range[0]" in change) range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-      if (change["xaxis.autorange"]) range = [0, data.ended];
+      if (change["xaxis.autorange"]) range = [data.first, data.ended];
       if (!range) return;
       const [from, to] = range.map(Number);
       waiting = [from, to];
@@ -333,12 +334,12 @@
       return within(state.from + by, state.to + by);
     }
     function within(from, to) {
-      const width = Math.min(to - from, data.ended);
-      const first = Math.min(Math.max(from, 0), data.ended - width);
+      const width = Math.min(to - from, data.ended - data.first);
+      const first = Math.min(Math.max(from, data.first), data.ended - width);
       return show(first, first + width);
     }
     const ACTIONS = { in: () => zoomed(0.5), out: () => zoomed(2), left: () => shifted(-0.5),
-      right: () => shifted(0.5), all: () => show(0, data.ended) };
+      right: () => shifted(0.5), all: () => show(data.first, data.ended) };
     for (const button of all("button[data-action]")) {
       button.addEventListener("click", () => ACTIONS[button.dataset.action]());
     }

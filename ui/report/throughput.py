@@ -9,23 +9,24 @@ from numpy.typing import NDArray
 from uringtrace.tracer.report.model import Report, Times
 from uringtrace.ui.report.colours import FAILED, INTERFACE_COLOURS, SERIES, pale
 from uringtrace.ui.report.harmless import figure_text
-from uringtrace.ui.report.look import over_time
+from uringtrace.ui.report.look import over_time, slider
 from uringtrace.ui.text import numbers
 
 MOST_SERIES = 8
 """Operations with an area of their own; the others are one."""
 
 
-def step_seconds(times: Times, ended_ns: int) -> NDArray[np.float64]:
+def step_seconds(report: Report) -> NDArray[np.float64]:
     """Length of each step in seconds, shape (steps,): the last one ends with the capture."""
+    times = report.times
     width = np.full(times.steps, times.step_ns, np.float64)
-    width[-1] = max(1, ended_ns - (times.steps - 1) * times.step_ns)
+    width[-1] = max(1, report.ended_ns - times.first_ns - (times.steps - 1) * times.step_ns)
     seconds: NDArray[np.float64] = (width / 1e9).astype(np.float64)
     return seconds
 
 
 def _starts(times: Times) -> NDArray[np.float64]:
-    return (np.arange(times.steps) * (times.step_ns / 1e9)).astype(np.float64)
+    return ((times.first_ns + np.arange(times.steps) * times.step_ns) / 1e9).astype(np.float64)
 
 
 def series_of(report: Report) -> list[tuple[str, NDArray[np.int64]]]:
@@ -42,13 +43,13 @@ def series_of(report: Report) -> list[tuple[str, NDArray[np.int64]]]:
 def throughput_figure(report: Report) -> go.Figure:
     """Results per second, stacked by operation, and errors per second."""
     times = report.times
-    width, x = step_seconds(times, report.ended_ns), _starts(times)
+    width, x = step_seconds(report), _starts(times)
     figure = go.Figure(
         layout=over_time(
-            report.ended_ns,
+            report,
             y="per second",
             height=330,
-            xaxis={"rangeslider": {"visible": True, "thickness": 0.12, "range": [0, report.ended_ns / 1e9]}},
+            xaxis={"rangeslider": slider(report.first_ns, report.ended_ns, thickness=0.12)},
         )
     )
     for place, (name, count) in enumerate(series_of(report)):
@@ -83,11 +84,11 @@ def throughput_words(report: Report) -> str:
     totals, times = report.summary.totals, report.times
     if not totals.completions:
         return "No operation ended in this capture."
-    rates = times.completions.sum(axis=0) / step_seconds(times, report.ended_ns)
+    rates = times.completions.sum(axis=0) / step_seconds(report)
     most = int(rates.argmax())
     return (
         f"{numbers.count(totals.completions)} operations, {numbers.rate(totals.rate)} on average; "
-        f"most in the {numbers.duration(times.step_ns)} from {most * times.step_ns / 1e9:.3f} s on: "
+        f"most in the {numbers.duration(times.step_ns)} from {times.start_ns(most) / 1e9:.3f} s on: "
         f"{numbers.rate(float(rates[most]))}. {numbers.count(totals.errors)} ended with an error."
     )
 
@@ -95,7 +96,7 @@ def throughput_words(report: Report) -> str:
 def in_flight_figure(report: Report) -> go.Figure:
     """Operations that went on, on average over each step, by interface."""
     times = report.times
-    figure = go.Figure(layout=over_time(report.ended_ns, y="on average", height=260))
+    figure = go.Figure(layout=over_time(report, y="on average", height=260, yaxis={"rangemode": "tozero"}))
     names = (("io_uring", "io_uring operations"), ("syscall", "threads in system calls"))
     for place, (interface, name) in enumerate(names):
         if not times.in_flight[place].any():
@@ -115,13 +116,13 @@ def in_flight_figure(report: Report) -> go.Figure:
 def in_flight_words(report: Report) -> str:
     """The same in a sentence."""
     times = report.times
-    width = step_seconds(times, report.ended_ns)
+    width = step_seconds(report)
     parts = []
     for place, name in enumerate(("io_uring operations were in flight", "threads were in system calls")):
         series = times.in_flight[place]
         if series.any():
             mean = float((series * width).sum() / width.sum())
-            at = int(series.argmax()) * times.step_ns / 1e9
+            at = times.start_ns(int(series.argmax())) / 1e9
             parts.append(
                 f"{_few(mean)} {name} on average, at most {_few(float(series.max()))} from {at:.3f} s on"
             )

@@ -18,13 +18,15 @@ from uringtrace.tracer.report.model import FAMILIES
 from uringtrace.ui.report.bar_words import bar_words
 from uringtrace.ui.report.colours import FAILED, FAMILY_COLOURS, PATH_PATTERNS, pale
 from uringtrace.ui.report.harmless import figure_text
-from uringtrace.ui.report.look import look
+from uringtrace.ui.report.look import look, slider
 from uringtrace.ui.text import numbers
 
 MOST_DRAWN = 2_500
 """A window with more operations shows cells."""
 LANE_HEIGHT = 22
 """Pixels."""
+_ROUNDING_NS = 0.5
+"""By which a moment in seconds may be off."""
 _FILLED = 0.84
 """Of a lane's height."""
 _NAME_MOST = 34
@@ -34,7 +36,7 @@ _SHALLOWEST, _DEEPEST = 0.25, 1.0
 
 def timeline_figure(lanes: Lanes, window: tuple[float, float] | None = None) -> go.Figure:
     """The whole capture, or a window of it: two moments in seconds since the start."""
-    began, ended = window or (0.0, lanes.ended_ns / 1e9)
+    began, ended = window or (lanes.first_ns / 1e9, lanes.ended_ns / 1e9)
     figure = go.Figure(layout=timeline_layout(lanes, began, ended))
     chosen = bars_within(lanes, began, ended)
     if chosen is None:
@@ -53,7 +55,8 @@ def bars_within(lanes: Lanes, began: float, ended: float) -> NDArray[np.intp] | 
     """Indices of all bars in a window; None where they are too many, or not all of them are known."""
     low, high = began * 1e9, ended * 1e9
     covered = any(
-        window.began_ns <= max(low, 0) and min(high, lanes.ended_ns) <= window.ended_ns
+        window.began_ns - _ROUNDING_NS <= max(low, lanes.first_ns)
+        and min(high, lanes.ended_ns) <= window.ended_ns + _ROUNDING_NS
         for window in lanes.windows
     )
     inside = np.flatnonzero((lanes.bars.ended_ns >= low) & (lanes.bars.began_ns <= high))
@@ -112,7 +115,7 @@ def timeline_layout(lanes: Lanes, began: float, ended: float) -> dict[str, Any]:
         "xaxis": {
             "title": {"text": "seconds since the capture began"},
             "range": [began, ended],
-            "rangeslider": {"visible": True, "thickness": 0.05, "range": [0, lanes.ended_ns / 1e9]},
+            "rangeslider": slider(lanes.first_ns, lanes.ended_ns, thickness=0.05),
         },
         "yaxis": {
             "range": [whole, 0],
@@ -148,7 +151,7 @@ def cells_trace(lanes: Lanes) -> go.Heatmap:
     top, height = lane_places(lanes)
     return go.Heatmap(
         z=z,
-        x0=step_s / 2,
+        x0=cells.first_ns / 1e9 + step_s / 2,
         dx=step_s,
         y=np.append(top, top[-1:] + height[-1:]) if len(top) else [],
         zmin=0,

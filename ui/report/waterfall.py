@@ -37,7 +37,7 @@ def waterfall_figure(report: Report) -> go.Figure:
     ordered = sorted(report.connections.shown, key=lambda each: (each.began_ns or 0, each.number))
     figure = go.Figure(
         layout=over_time(
-            report.ended_ns,
+            report,
             y="connection",
             height=min(900, 130 + 9 * max(8, len(ordered))),
             barmode="overlay",

@@ -24,6 +24,7 @@ from bench.epoll import measure_epoll
 from bench.fio import measure_fio
 from bench.launch import Failed
 from bench.nop import measure_nop
+from bench.report import measure_report
 from bench.servers import measure_servers
 from bench.startup import measure_startup
 from bench.streaming import measure_streaming
@@ -34,7 +35,7 @@ from uringtrace.targets.build import binary
 SCHEMA = 1
 FIO_ROUNDS = 3
 """Rounds of fio for one of the others: its runs are short, and vary more."""
-PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers", "terminal")
+PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers", "terminal", "report")
 
 
 def main() -> int:
@@ -102,6 +103,9 @@ def _measure(
         if part == "servers":
             servers = measure_servers(rounds, folder, _progress)
             return servers, table.servers_lines(servers, rounds)
+        if part == "report":
+            report = measure_report(folder, _progress)
+            return report, table.report_lines(report)
         startup = measure_startup(rounds, _progress)
         return startup, table.startup_lines(startup)
     except Failed as failure:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench.fio import FioRatio
 from bench.http import CONNECTIONS
 from bench.nop import Row
+from bench.report import ReportCost
 from bench.servers import ServerRow
 from bench.shares import Share
 from bench.startup import Startup
@@ -20,6 +21,8 @@ PRIVATE_GOAL_BYTES = 200_000_000
 KEY_GOAL_SECONDS = 0.1
 UI_GOAL, IDLE_GOAL = 0.2, 0.02
 FIRST_DATA_GOAL_SECONDS = 1.5
+REPORT_GOAL_SECONDS = 15
+REPORT_GOAL_BYTES = 6_000_000
 
 
 def nop_lines(rows: Sequence[Row], batch: int, rounds: int) -> Iterator[str]:
@@ -125,6 +128,13 @@ def terminal_lines(rows: Sequence[TerminalRow]) -> Iterator[str]:
         f"goals: first data ≤ {FIRST_DATA_GOAL_SECONDS} s, key p95 ≤ {KEY_GOAL_SECONDS} s, "
         f"UI ≤ {UI_GOAL:.0%}, both together ≤ {IDLE_GOAL:.0%} when idle, no more lost than `record` loses"
     )
+
+
+def report_lines(cost: ReportCost) -> Iterator[str]:
+    """A report of a large recording."""
+    yield f"report of {cost.operations:,} operations, a recording of {cost.recording_bytes / 1e6:.0f} MB"
+    yield f"  {cost.seconds:.1f} s (goal ≤ {REPORT_GOAL_SECONDS} s), {cost.peak_bytes / 1e6:.0f} MB of memory"
+    yield f"  the page: {cost.file_bytes / 1e6:.1f} MB (goal ≤ {REPORT_GOAL_BYTES / 1e6:.0f} MB)"
 
 
 def startup_lines(result: Startup | str) -> Iterator[str]:

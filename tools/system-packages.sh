@@ -19,6 +19,7 @@ need() {
 }
 
 have_bcc() { compgen -G "/usr/lib*/python3*/*-packages/bcc/libbcc.py"; }
+have_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 have_library() { PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -F "$1"; }
 
 need python3-venv ./find-python.sh
@@ -39,6 +40,7 @@ if [ "${1:-}" = test ]; then
     need nginx test -x /usr/sbin/nginx
     need redis-server test -x /usr/bin/redis-server
     need redis-tools command -v redis-benchmark
+    need "chromium|chromium-browser" have_chromium
 fi
 if [ "${1:-}" = test ] || [ "${1:-}" = vm ]; then
     need qemu-system-x86 command -v qemu-system-x86_64

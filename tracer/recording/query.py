@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ _LIMITS = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET memory_limit = '1GB'",
+    "SET parquet_metadata_cache = true",
 )
 
 
@@ -69,17 +70,9 @@ class Result:
 @contextmanager
 def run(recording: Recording, sql: str) -> Iterator[Result]:
     """Run one SELECT. Raises UsageError for SQL that is wrong or does more than read."""
-    with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder, connect() as connection:
-        statement = _one_select(connection, sql)
-        named = frozenset(re.findall(r"\w+", sql.lower()))
-        try:
-            sources = _sources(connection, recording, named, Path(folder))
-        except OSError as error:
-            raise RecordingError(f"cannot convert the journal in {folder}: {error.strerror}") from None
-        except duckdb.Error as error:
-            raise RecordingError(f"cannot convert the journal in {folder}: {first_line(error)}") from None
-        create_views(connection, recording, sources)
-        _confine(connection, sources.paths, folder)
+    with connect() as parser:
+        statement = _one_select(parser, sql)
+    with opened(recording, re.findall(r"\w+", sql.lower())) as connection:
         try:
             connection.execute(statement)
         except duckdb.Error as error:
@@ -90,6 +83,25 @@ def run(recording: Recording, sql: str) -> Iterator[Result]:
             tuple(str(column[1]) in _NUMBERS for column in description),
             connection,
         )
+
+
+@contextmanager
+def opened(recording: Recording, tables: Iterable[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the views, that reaches nothing but the recording; for several questions.
+
+    Of `tables` only those that are named, and always `operations`, are sure to have their rows.
+    Raises RecordingError where the journal cannot be converted.
+    """
+    with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder, connect() as connection:
+        try:
+            sources = _sources(connection, recording, frozenset(tables), Path(folder))
+        except OSError as error:
+            raise RecordingError(f"cannot convert the journal in {folder}: {error.strerror}") from None
+        except duckdb.Error as error:
+            raise RecordingError(f"cannot convert the journal in {folder}: {first_line(error)}") from None
+        create_views(connection, recording, sources)
+        _confine(connection, sources.paths, folder)
+        yield connection
 
 
 def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:

@@ -62,6 +62,11 @@ COMMANDS: Mapping[str, Entry] = {
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
+    "report": Entry(
+        "uringtrace.cli.report:ReportCommand",
+        "a recording as an HTML page, Markdown or an image",
+        "Recordings",
+    ),
     "demo": Entry(
         "uringtrace.cli.demo:DemoCommand", "a reference server under load, traced", "Reference servers"
     ),

@@ -145,6 +145,7 @@ def overview() -> str:
           uringtrace log -- ./server            start a server, print what it does
           uringtrace record -a -o night         record the whole machine
           uringtrace query night "SELECT count(*) FROM operations"
+          uringtrace report night -o night.html a page that tells its story
           uringtrace check                      what works here, and what is missing
 
         Capturing needs root or capabilities; uringtrace check says which.""")

@@ -1,0 +1,83 @@
+"""Reports of real servers under load, recorded here: what the browser shows is what SQL answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.browsing import Opened, needs_browser
+from tests.servers.running import running
+from uringtrace.targets.catalogue import ARCHITECTURES
+from uringtrace.targets.support import support
+from uringtrace.tracer.recording import open_recording
+from uringtrace.tracer.report import read_report
+from uringtrace.ui.report.page import page
+
+pytestmark = [pytest.mark.bpf, *needs_browser()]
+URINGTRACE = (sys.executable, "-m", "uringtrace")
+SERVERS = ("epoll", "executor", "uring", "uring-sqpoll", "asyncio")
+"""One of each kind; all of them take minutes."""
+
+
+def recorded(name: str, path: Path) -> Path:
+    """A second of the server under load."""
+    with running(name) as server:
+        load = [*URINGTRACE, "load", server.first["listening"], "-d", "5", "--connections", "8"]
+        record = [*URINGTRACE, "record", "-f", "-p", str(server.pid), "-d", "1", "-o", str(path)]
+        with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as loading:
+            done = subprocess.run(record, capture_output=True, text=True, check=False, timeout=60)
+            loading.terminate()
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_page_tells_what_the_server_did(
+    name: str, visit: Callable[..., Opened], tmp_path: Path, ask: Any
+) -> None:
+    here = support(ARCHITECTURES[name])
+    if here.lacks:
+        pytest.skip(f"{name}: {here.lacks}")
+    path = recorded(name, tmp_path / "run")
+    report = read_report(open_recording(path))
+    html = page(report)
+    assert len(html) < 6_000_000
+    opened = visit(html)
+    ((results, errors),) = ask(
+        path,
+        "SELECT count(*), count(*) FILTER (result < 0) FROM operations "
+        "WHERE kind = 'COMPLETION' AND COALESCE(cqe_flags & 8, 0) = 0",
+    )
+    assert results > 0
+    cards = dict(
+        opened.page.evaluate(
+            "[...document.querySelectorAll('.cards > div')]"
+            ".map(each => [each.querySelector('dt'), each.querySelector('dd').firstChild])"
+            ".map(each => each.map(part => part.textContent))"
+        )
+    )
+    assert cards["operations"] == f"{results:,}"
+    assert cards["errors"] == f"{errors:,}"
+    ((connections,),) = ask(path, "SELECT count(*) FROM connections")
+    assert cards["connections"] == f"{connections:,}"
+    cells = opened.run("report.data.timeline.lanes.map(lane => lane.count)")
+    assert cells == [lane.count for lane in report.lanes.lanes]
+    window = report.lanes.windows[len(report.lanes.windows) // 2]
+    middle = (window.began_ns + window.ended_ns) / 2e9
+    opened.show(middle, middle + 0.0005)
+    began, ended = round(middle * 1e9), round((middle + 0.0005) * 1e9)
+    ((rows,),) = ask(
+        path,
+        f"""SELECT count(*) FROM operations, meta WHERE kind IN ('COMPLETION', 'UNFINISHED')
+            AND completed_ns - started_ns >= {began}
+            AND COALESCE(CASE kind WHEN 'COMPLETION' THEN previous_ns END, submitted_ns, 0)
+                <= started_ns + {ended}""",
+    )
+    assert abs(opened.run("report.state.bars") - rows) <= 2  # a row that ends within the rounding
+    opened.innocent()
+    opened.keep(f"server-{name}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import count
 from typing import overload
 
 from uringtrace.tracer.source import Context, File, OpenSocket, Socket, Thread
@@ -42,6 +43,7 @@ _FROM_THE_KERNEL = re.compile(r"(pipe|socket|anon_inode):\[\w+\]|anon_inode:[\w-
 _KERNEL_THREAD = re.compile(r"iou-(sqp|wrk)-\d+")
 _PID = r"\d+(?: \(\d+ in its pid namespace\))?"
 _PROCESSES = re.compile(rf"all processes|process(?:es)? {_PID}(?:, {_PID})*")
+_KINDS = ("host", "port", "unix", "path", "name", "argument")
 _NO_HOST = ("0.0.0.0", "[::]")
 
 
@@ -50,7 +52,7 @@ class Pseudonyms:
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str], int] = {}
-        self._counts: dict[str, int] = {}
+        self._counts = {kind: count(1) for kind in _KINDS}
 
     @overload
     def address(self, text: str) -> str: ...
@@ -133,5 +135,6 @@ class Pseudonyms:
     def _numbered(self, kind: str, text: str) -> str:
         number = self._numbers.get((kind, text))
         if number is None:
-            number = self._numbers[kind, text] = self._counts[kind] = self._counts.get(kind, 0) + 1
+            # DuckDB asks from several threads: a number may be left out, but none is given twice.
+            number = self._numbers.setdefault((kind, text), next(self._counts[kind]))
         return f"{kind}-{number}"

@@ -154,7 +154,7 @@ def test_asking_for_help_loads_nothing_heavy(repository):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=repository, check=True, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "[]"
-    assert ExportCommand.epilog.splitlines()[0] in done.stdout
+    assert ExportCommand.epilog.splitlines()[1] in done.stdout
 
 
 def interrupted(path, *, force):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = "-"
 PERFETTO, PARQUET = "perfetto", "parquet"
+OPTIONS = {PERFETTO: "--perfetto", "csv": "--csv", "json": "--json", PARQUET: "--parquet-file"}
 
 TABLES = (
     "operations",
@@ -39,20 +40,17 @@ class ExportCommand:
     name = "export"
     summary = "turn a recording into a Perfetto trace, CSV, JSON, Parquet"
     group = "Recordings"
-    epilog = """One of --perfetto, --csv, --json, --parquet-file says what is written, and where:
-to a file, or for - to standard output.
-
-examples:
+    epilog = """examples:
   uringtrace export run --perfetto run.pftrace     for ui.perfetto.dev
   uringtrace export run --csv slow.csv -e 'latency>10ms'
   uringtrace export run --json - --table connections | jq .remote
-  uringtrace export run --parquet-file reads.parquet --where "operation = 'READ'"
+  uringtrace export run --parquet-file reads.parquet --where "error IS NOT NULL"
 formats, tracks and columns: docs/export.md"""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
         add("recording", type=Path, metavar="RECORDING", help="a directory made by record")
-        form = parser.add_mutually_exclusive_group(required=True)
+        form = parser.add_argument_group("formats", "one of these; - is standard output")
         form.add_argument("--perfetto", metavar="FILE", help="a trace for ui.perfetto.dev")
         form.add_argument("--csv", metavar="FILE", help="CSV with a line of names; NULL is an empty field")
         form.add_argument("--json", metavar="FILE", help="NDJSON: one JSON object per row and line")
@@ -96,13 +94,15 @@ formats, tracks and columns: docs/export.md"""
 
 def chosen(arguments: argparse.Namespace) -> tuple[str, str]:
     """The format and where it goes; raises UsageError for what does not go together."""
-    format, target = next(
-        (format, value)
-        for format in (PERFETTO, "csv", "json", PARQUET)
-        if (value := getattr(arguments, format)) is not None
-    )
+    given = {
+        format: getattr(arguments, format) for format in OPTIONS if getattr(arguments, format) is not None
+    }
+    options = ", ".join(OPTIONS.values())
+    if len(given) != 1:
+        raise UsageError(f"give one of {options}, with the file to write")
+    ((format, target),) = given.items()
     if not target:
-        raise UsageError(f"--{format} needs the name of a file", "- is standard output")
+        raise UsageError(f"{OPTIONS[format]} needs the name of a file", "- is standard output")
     if format == PERFETTO and arguments.table is not None:
         raise UsageError(
             "--table does not go with --perfetto", "a trace has operations, readiness, connections"

@@ -14,6 +14,7 @@ categories `io_uring` and `syscall`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from typing import Any
@@ -64,6 +65,7 @@ _OF_CALL: Annotations = (
     *((f"arg{number}", UNSIGNED) for number in range(6)),
 )
 _ARGUMENTS_AT = len(_OF_CALL) - 6
+_FILES: Annotations = (("file", INTERNED), ("result_file", INTERNED))
 
 BEGAN = f"""CASE
   WHEN kind = 'COMPLETION' AND cqe_flags & {CQE_F_NOTIF} = 0 OR kind = 'COMPLETION' AND interface = 'syscall'
@@ -89,6 +91,10 @@ _FACTS = (
     "woken_ns",
     "CASE WHEN wake = 'thread' THEN waker END",
 )
+_FIRST = len(_FACTS)
+_OF_RING_AT = _FIRST + len(_COMMON)
+_OF_CALL_AT = _OF_RING_AT + len(_OF_RING)
+"""Where the annotations are in a row."""
 _SHOWN_KIND = "NULLIF(kind, 'COMPLETION')"
 
 
@@ -122,7 +128,7 @@ class Operations:
         self._flows = count(1)
         self._open: dict[tuple[int, int], int] = {}
         """The flow of each operation that has had a completion and expects more."""
-        self._forms: dict[tuple[object, ...], Annotations] = {}
+        self._forms: dict[tuple[str | None, tuple[bool, ...]], _Form] = {}
 
     def write(self, rows: Iterable[tuple[Any, ...]]) -> int:
         """Write the events of rows that have `columns`; returns how many rows there were."""
@@ -133,9 +139,8 @@ class Operations:
         return written
 
     def _write(self, row: tuple[Any, ...]) -> None:
-        call, began, at, submitted, operation, ring, tgid, tid, file, result_file, more, woken, waker = row[
-            :13
-        ]
+        facts = row[:_FIRST]
+        call, began, at, submitted, operation, ring, tgid, tid, file, result_file, more, woken, waker = facts
         annotations, values = self._annotations(row, call, operation)
         start = at if began is None else began
         arrow, flow = NO_FLOW, 0
@@ -192,34 +197,37 @@ class Operations:
         self, row: tuple[Any, ...], call: bool, operation: str | None
     ) -> tuple[Annotations, list[int | str]]:
         """What is known of the row, without what is NULL."""
-        first = len(_FACTS)
-        given = list(row[first : first + len(_COMMON)])
-        first += len(_COMMON)
-        if call:
-            given += row[first + len(_OF_RING) :]
-            shown = _call_annotations(operation or "")
-        else:
-            given += row[first : first + len(_OF_RING)]
-            shown = _RING_ANNOTATIONS
-        packets = self._packets
-        present: list[int] = []
-        values: list[int | str] = []
-        for place, (value, (name, field)) in enumerate(zip(given, shown, strict=False)):
-            if value is None:
-                continue
-            if field is INTERNED:
-                if name == "file" or name == "result_file":
-                    value = self._files.get(value)
-                    if value is None:
-                        continue
-                value = packets.interned(value)
-            present.append(place)
-            values.append(value)
-        key = (call, operation if call else None, *present)
-        annotations = self._forms.get(key)
-        if annotations is None:
-            annotations = self._forms[key] = tuple(shown[place] for place in present)
-        return annotations, values
+        given = row[_FIRST:_OF_RING_AT] + (row[_OF_CALL_AT:] if call else row[_OF_RING_AT:_OF_CALL_AT])
+        key = (operation if call else None, tuple([value is None for value in given]))
+        form = self._forms.get(key)
+        if form is None:
+            shown = _call_annotations(operation or "") if call else _RING_ANNOTATIONS
+            form = self._forms[key] = _form(shown, given)
+        interned, files = self._packets.interned, self._files
+        values: list[int | str] = [interned(given[place]) for place in form.interned]
+        # A file that is not known any more has its number for a name.
+        values += [interned(files.get(given[place]) or f"file {given[place]}") for place in form.files]
+        values += [given[place] for place in form.plain]
+        return form.annotations, values
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Which of the annotations rows of one form have; places are those in the row's part."""
+
+    annotations: Annotations
+    """In the order of the three that follow."""
+    interned: tuple[int, ...]
+    files: tuple[int, ...]
+    plain: tuple[int, ...]
+
+
+def _form(shown: Annotations, given: tuple[Any, ...]) -> _Form:
+    present = [place for place, _ in enumerate(shown) if given[place] is not None]
+    files = tuple(place for place in present if shown[place] in _FILES)
+    plain = tuple(place for place in present if shown[place][1] != INTERNED)
+    interned = tuple(place for place in present if place not in files + plain)
+    return _Form(tuple(shown[place] for place in (*interned, *files, *plain)), interned, files, plain)
 
 
 _RING_ANNOTATIONS = _COMMON + _OF_RING

@@ -30,6 +30,10 @@ NO_FLOW, FLOW, LAST_OF_FLOW = 0, 1, 2
 INTEGER, UNSIGNED, TEXT, INTERNED = "int_value", "uint_value", "string_value", "string_value_iid"
 """Fields of a debug annotation."""
 
+_NAMES, _CATEGORIES = "event_names", "event_categories"
+_KEYS, _TEXTS = "debug_annotation_names", "debug_annotation_string_values"
+"""Tables of interned names."""
+
 _SEQUENCE = 1
 _CHUNK_PACKETS = 4096
 
@@ -81,8 +85,11 @@ class Packets:
         self._file = file
         self._builder = StreamingTraceProtoBuilder(self)
         self._chunk: list[bytes] = []
-        self._interned: dict[tuple[str, str], int] = {}
-        self._counts: dict[str, int] = {}
+        self._interned: dict[str, dict[str, int]] = {
+            kind: {} for kind in (_NAMES, _CATEGORIES, _KEYS, _TEXTS)
+        }
+        self._names = self._interned[_NAMES]
+        self._texts = self._interned[_TEXTS]
         self._forms: dict[tuple[int, str, Annotations, int], _Form] = {}
         self._end = _Form(END, 0, (), NO_FLOW)
 
@@ -165,10 +172,11 @@ class Packets:
         """BEGIN or INSTANT; values of INTERNED annotations are from `interned`."""
         form = self._forms.get((type, category, annotations, arrow))
         if form is None:
-            named = [(self._number("debug_annotation_names", key), field) for key, field in annotations]
-            form = _Form(type, self._number("event_categories", category), named, arrow)
+            named = [(self._number(_KEYS, key), field) for key, field in annotations]
+            form = _Form(type, self._number(_CATEGORIES, category), named, arrow)
             self._forms[type, category, annotations, arrow] = form
-        self.write(form.filled(ns, track, self._number("event_names", name), values, flow))
+        number = self._names.get(name) or self._number(_NAMES, name)
+        self.write(form.filled(ns, track, number, values, flow))
 
     def end(self, ns: int, track: int) -> None:
         """The end of the slice that began last on the track."""
@@ -176,16 +184,18 @@ class Packets:
 
     def interned(self, text: str) -> int:
         """The number of a text that comes again and again; kept, so not for what never repeats."""
-        return self._number("debug_annotation_string_values", text)
+        return self._texts.get(text) or self._number(_TEXTS, text)
 
     def _number(self, kind: str, text: str) -> int:
-        number = self._interned.get((kind, text))
+        """From 1; a new one is written before what uses it."""
+        known = self._interned[kind]
+        number = known.get(text)
         if number is None:
-            number = self._interned[kind, text] = self._counts[kind] = self._counts.get(kind, 0) + 1
+            number = known[text] = len(known) + 1
             packet = self._packet()
             packet.sequence_flags = TracePacket.SEQ_NEEDS_INCREMENTAL_STATE
             entry = getattr(packet.interned_data, kind).add(iid=number)
-            if kind == "debug_annotation_string_values":
+            if kind == _TEXTS:
                 entry.str = text.encode()
             else:
                 entry.name = text

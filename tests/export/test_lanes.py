@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 
 from hypothesis import given
@@ -23,7 +24,7 @@ def placed(stretches):
 @given(STRETCHES)
 def test_what_follows_in_a_lane_begins_when_the_one_before_has_ended(stretches):
     for lane in placed(stretches).values():
-        assert all(before[1] <= after[0] for before, after in zip(lane, lane[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(lane))
 
 
 @given(STRETCHES)

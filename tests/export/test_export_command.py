@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ import pytest
 from uringtrace.cli.export import TABLES, ExportCommand
 from uringtrace.cli.new_file import new_file
 from uringtrace.errors import UsageError
+from uringtrace.tracer.recording.export import export_table
+from uringtrace.tracer.recording.selection import Selection
 
 
 @pytest.fixture
@@ -155,6 +158,24 @@ def test_asking_for_help_loads_nothing_heavy(repository):
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert ExportCommand.epilog.splitlines()[1] in done.stdout
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "parquet"])
+def test_ctrl_c_ends_a_long_query_as_ctrl_c(sample, tmp_path, format):
+    """As SIGINT does, but with a signal of its own, which pytest does not mind."""
+    endless = "regexp_matches(repeat('a', 20000 + completed_ns % 7), '(a*)*b')"
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1)
+        with pytest.raises(KeyboardInterrupt):
+            export_table(sample, "operations", Selection(where=endless), format, tmp_path / "x")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def interrupted(path, *, force):

@@ -21,6 +21,9 @@ FORMATS = {
 }
 """Name of a format → options of COPY. NULL is an empty field of CSV, where an empty text is `""`."""
 
+_INTERRUPTED = "Query interrupted"
+"""What DuckDB says where Python has been told of a SIGINT."""
+
 
 def export_table(recording: Recording, table: str, selection: Selection, format: str, path: Path) -> int:
     """Write the rows that are selected to `path`, which may be a FIFO but for Parquet; returns their number.
@@ -42,6 +45,10 @@ def export_table(recording: Recording, table: str, selection: Selection, format:
             raise UsageError(f"SQL: {first_line(error)}") from None
         except duckdb.PermissionException as error:
             raise UsageError(f"SQL: {first_line(error)}") from None
+        except RuntimeError as error:
+            if str(error) != _INTERRUPTED:
+                raise
+            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise StorageError(f"cannot write {table}: {first_line(error)}") from None
     return int(copied[0]) if copied else 0

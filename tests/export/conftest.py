@@ -67,6 +67,7 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Rows of each kind, in flight at once, begun before the capture and not ended in it."""
     thread = {"waker": 4244, "wake": Wake.THREAD, "wakes": 1, "slept": True}
+    before = {"submitted_ns": 0, "fd": -1, "has_arguments": False}
     batch = rows(
         call("epoll_wait", 4, took_ns=8 * MILLISECOND, submitted_ns=0, result=1, tid=4243),
         row("READ", after_ns=1 * MILLISECOND + 1, took_ns=9 * MILLISECOND, result=5, fd=7, file=1, tid=4243),
@@ -74,6 +75,9 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         row("SEND", after_ns=3 * MILLISECOND, took_ns=9 * MILLISECOND, result=5, fd=9, file=2, path=2),
         row("RECV", after_ns=3 * MILLISECOND + 1, took_ns=10 * MILLISECOND, result=5, fd=9, file=2),
         multishot_rows("ACCEPT", [4, 5, 6], user_data=3, result_file=2),
+        row("RECV", sequence=1, cqe_flags=CQE_F_MORE, user_data=9, **before),
+        row("RECV", sequence=2, cqe_flags=CQE_F_MORE, user_data=9, took_ns=MILLISECOND,
+            previous_ns=STARTED_NS + MILLISECOND + 12_000, **before),
         row("SEND_ZC", after_ns=5 * MILLISECOND, result=5, cqe_flags=CQE_F_MORE, user_data=4),
         row("SEND_ZC", after_ns=5 * MILLISECOND, took_ns=90_000, cqe_flags=CQE_F_NOTIF, user_data=4),
         row("CLOSE", after_ns=6 * MILLISECOND, kind=Kind.SILENT),

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.export.conftest import HOSTILE, MILLISECOND, ask
-from tests.fakes import STARTED_NS, STARTED_UNIX_NS
+from tests.export.conftest import HOSTILE, MILLISECOND, ask, written
+from tests.fakes import STARTED_NS, STARTED_UNIX_NS, FakeSource, context, row
 from uringtrace.errors import UsageError
 from uringtrace.tracer.filter import parse
 from uringtrace.tracer.record import CQE_F_NOTIF, Kind
@@ -30,8 +30,8 @@ RECORDINGS = ("sample", "server", "crashed", "every_kind", "hostile", "empty")
 def exported(recording, tmp_path, selection=None):
     path = tmp_path / "trace.pftrace"
     with path.open("wb") as file:
-        written = write_trace(recording, selection or Selection(), file)
-    return read_trace(path), written
+        counted = write_trace(recording, selection or Selection(), file)
+    return read_trace(path), counted
 
 
 @pytest.fixture(params=RECORDINGS)
@@ -40,13 +40,13 @@ def recording(request):
 
 
 def test_every_row_is_one_event_and_every_duration_is_that_of_the_row(recording, tmp_path):
-    trace, written = exported(recording, tmp_path)
-    counted = (
+    trace, counted = exported(recording, tmp_path)
+    totals = (
         "SELECT interface, COALESCE(operation, 'unknown operation'), count(*) FROM operations GROUP BY ALL"
     )
-    expected = {(interface, name): count for interface, name, count in ask(recording, counted)}
+    expected = {(interface, name): count for interface, name, count in ask(recording, totals)}
     assert Counter((event.category, event.name) for event in trace.of(*OPERATIONS)) == expected
-    assert written.operations == sum(expected.values())
+    assert counted.operations == sum(expected.values())
     latencies = "SELECT latency_ns FROM operations WHERE latency_ns IS NOT NULL"
     single = [
         event.took_ns
@@ -62,13 +62,13 @@ def expected_times(recording):
     """When each row began and ended, by numpy from the records; None where it is an instant."""
     found = []
     for batch in recording.batches():
-        for row in batch:
+        for each in batch:
             submitted, completed, previous = (
-                int(row[f"{name}_ns"]) for name in ("submitted", "completed", "previous")
+                int(each[f"{name}_ns"]) for name in ("submitted", "completed", "previous")
             )
-            kind, call = int(row["kind"]), row["opcode"] >= 256
+            kind, call = int(each["kind"]), each["opcode"] >= 256
             began, ended = None, completed
-            if kind == Kind.COMPLETION and (call or not row["cqe_flags"] & CQE_F_NOTIF):
+            if kind == Kind.COMPLETION and (call or not each["cqe_flags"] & CQE_F_NOTIF):
                 began = previous or submitted or None
             elif kind == Kind.UNFINISHED:
                 began = submitted or recording.context.started_ns
@@ -98,11 +98,11 @@ def test_no_slices_of_a_track_overlap_and_calls_are_on_their_threads(recording, 
 
 
 def test_operations_of_a_connection_are_on_its_track_too(recording, tmp_path):
-    trace, written = exported(recording, tmp_path)
+    trace, counted = exported(recording, tmp_path)
     lives = [event for event in trace.of("connection") if event.name == "connection"]
     numbers = {int(trace.title(event.track).split()[1].rstrip(":")) for event in lives}
     assert numbers == {number for (number,) in ask(recording, "SELECT number FROM connections")}
-    assert len(lives) == written.connections == len(numbers)
+    assert len(lives) == counted.connections == len(numbers)
     expected = ask(
         recording,
         """WITH sockets AS (
@@ -177,7 +177,7 @@ def test_wakes_of_a_recording_are_those_of_its_threads(sample, tmp_path):
 
 
 def test_readiness_is_an_instant_beside_the_calls_of_its_thread(server, tmp_path):
-    trace, written = exported(server, tmp_path)
+    trace, counted = exported(server, tmp_path)
     expected = ask(server, "SELECT completed_ns, tid, events, fd, cause FROM readiness ORDER BY ALL")
     shown = []
     for event in trace.of("readiness"):
@@ -187,7 +187,7 @@ def test_readiness_is_an_instant_beside_the_calls_of_its_thread(server, tmp_path
             (event.began_ns, above.thread.tid, event.name, arguments.get("fd"), arguments.get("cause"))
         )
     assert sorted(shown) == sorted(expected)
-    assert written.readiness == len(expected) > 0
+    assert counted.readiness == len(expected) > 0
 
 
 def test_arguments_and_results(every_kind, tmp_path):
@@ -213,7 +213,8 @@ def test_what_was_not_seen_to_begin_has_no_duration(every_kind, tmp_path):
     trace, _ = exported(every_kind, tmp_path)
     instants = Counter(event.name for event in trace.of(*OPERATIONS) if event.instant)
     assert instants == {
-        "epoll_wait": 1, "READ": 1, "SEND_ZC": 1, "CLOSE": 1, "unknown operation": 2, "exit_group": 1,
+        "epoll_wait": 1, "READ": 1, "RECV": 1, "SEND_ZC": 1, "CLOSE": 1, "exit_group": 1,
+        "unknown operation": 2,
     }  # fmt: skip
     (futex,) = [event for event in trace.of("syscall") if event.name == "futex"]
     assert (futex.began_ns, futex.took_ns) == (STARTED_NS, 30 * MILLISECOND)
@@ -232,6 +233,21 @@ def test_clocks_and_what_was_lost(every_kind, tmp_path):
     (capture,) = trace.of("capture")
     assert (capture.began_ns, capture.ended_ns) == (STARTED_NS, every_kind.ended_ns)
     assert (capture.arguments["lost"], capture.arguments["untracked"]) == (3, 3)
+
+
+@pytest.mark.parametrize("started_ns", [1000, 3600 * 10**9, 2**62])
+def test_one_operation_after_an_hour_whatever_the_clock(tmp_path, started_ns):
+    times = {"submitted_ns": started_ns + 3600 * 10**9, "completed_ns": started_ns + 3600 * 10**9 + 7}
+    source = FakeSource(
+        [row("READ", **times)], context=context(started_ns=started_ns), ended_ns=times["completed_ns"] + 1
+    )
+    recording = written(tmp_path / "run", source)
+    trace, counted = exported(recording, tmp_path)
+    (event,) = trace.of(*OPERATIONS)
+    assert (event.began_ns, event.took_ns) == (times["submitted_ns"], 7)
+    (capture,) = trace.of("capture")
+    assert (capture.began_ns, capture.ended_ns) == (started_ns, times["completed_ns"] + 1)
+    assert (counted.operations, counted.readiness, counted.connections) == (1, 0, 0)
 
 
 def test_a_selection_takes_what_belongs_to_it_along(server, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +86,17 @@ def run(recording: Recording, sql: str) -> Iterator[Result]:
 
 
 @contextmanager
-def opened(recording: Recording, tables: Iterable[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(
+    recording: Recording,
+    tables: Iterable[str],
+    *,
+    prepare: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    writable: Sequence[Path] = (),
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the views, that reaches nothing but the recording; for several questions.
 
     Of `tables` only those that are named, and always `operations`, are sure to have their rows.
+    `prepare` may add to it before it is confined; of files only `writable` can be written.
     Raises RecordingError where the journal cannot be converted.
     """
     with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder, connect() as connection:
@@ -100,8 +107,16 @@ def opened(recording: Recording, tables: Iterable[str]) -> Iterator[duckdb.DuckD
         except duckdb.Error as error:
             raise RecordingError(f"cannot convert the journal in {folder}: {first_line(error)}") from None
         create_views(connection, recording, sources)
-        _confine(connection, sources.paths, folder)
+        if prepare is not None:
+            prepare(connection)
+        _confine(connection, [*sources.paths, *writable], folder)
         yield connection
+
+
+def check_select(sql: str) -> None:
+    """Raise UsageError unless `sql` is one SELECT; names in it are not looked up."""
+    with connect() as parser:
+        _one_select(parser, sql)
 
 
 def _one_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:

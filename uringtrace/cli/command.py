@@ -67,6 +67,11 @@ COMMANDS: Mapping[str, Entry] = {
         "a recording as an HTML page, Markdown or an image",
         "Recordings",
     ),
+    "export": Entry(
+        "uringtrace.cli.export:ExportCommand",
+        "turn a recording into a Perfetto trace, CSV, JSON, Parquet",
+        "Recordings",
+    ),
     "demo": Entry(
         "uringtrace.cli.demo:DemoCommand", "a reference server under load, traced", "Reference servers"
     ),

@@ -11,7 +11,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from tests.terminal.pictures import AT_NS, SECOND, picture
+from tests.terminal.pictures import AT_NS, SECOND, picture, recent
 from tests.terminal.running import application_of, lines_of, running, show, table_of
 from uringtrace.errors import KernelError, RecordingError
 from uringtrace.tracer.live.fake import FakeFeed, FakeRecorder
@@ -252,6 +252,32 @@ async def test_a_recording_cannot_be_recorded() -> None:
         await until(pilot, lambda: app.shown)
         await pilot.press("r")
         await until(pilot, lambda: on_screen(pilot, "This is a recording already."))
+
+
+@pytest.mark.asyncio
+async def test_h_writes_a_report_of_the_rows_in_memory(tmp_path: Path) -> None:
+    shown = picture()
+    app = UringtraceApp(FakeFeed([shown]), Options(directory=tmp_path))
+    async with app.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: app.shown)
+        await pilot.press("h")
+        await until(pilot, lambda: on_screen(pilot, f"{shown.recent.rows:,} operations in"))
+    [path] = tmp_path.iterdir()
+    assert path.suffix == ".html"
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert text.startswith("<!doctype html>")
+    assert shown.context.kernel in text
+
+
+@pytest.mark.asyncio
+async def test_without_an_operation_h_says_so(tmp_path: Path) -> None:
+    app = UringtraceApp(FakeFeed([picture(recent=recent())]), Options(directory=tmp_path))
+    async with app.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: app.shown)
+        await pilot.press("h")
+        await until(pilot, lambda: on_screen(pilot, "no operation is in memory"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.asyncio

@@ -7,8 +7,6 @@ and losses count from there.
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +16,7 @@ from typing import Protocol
 
 from uringtrace.errors import Error, RecordingError
 from uringtrace.probes.slots import Slots
+from uringtrace.tracer.live.free_name import free_path
 from uringtrace.tracer.open_sockets import open_sockets
 from uringtrace.tracer.procfs import process_interests
 from uringtrace.tracer.recording import Writer
@@ -34,8 +33,6 @@ from uringtrace.tracer.source import (
 )
 
 _COUNTS = ("submitted", "completions", "batches", "overflows", "dropped", "messages", "untracked")
-_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_NAMES = 1000
 
 
 class Recorded(FilesAndFacts, Protocol):
@@ -136,7 +133,9 @@ class CaptureRecorder:
             if self._writer is None:
                 unix_ns = self._unix_clock()
                 facts = SinceThen(self._capture, self._clock(), unix_ns)
-                self._writer = Writer(self._free_path(unix_ns), facts, SLOTS)
+                self._writer = Writer(
+                    free_path(self._folder, self._capture.context.target, unix_ns), facts, SLOTS
+                )
             return str(self._writer.path)
 
     def append(self, slots: Slots) -> None:
@@ -173,16 +172,6 @@ class CaptureRecorder:
             self._over = True
         if self._writer is not None:
             self.finish()
-
-    def _free_path(self, unix_ns: int) -> Path:
-        words = _SAFE.sub("-", self._capture.context.target).strip("-.")[:40]
-        moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(unix_ns / 1e9))
-        stem = f"uringtrace-{words}-{moment}" if words else f"uringtrace-{moment}"
-        for number in range(1, _NAMES):
-            path = self._folder / (stem if number == 1 else f"{stem}-{number}")
-            if not os.path.lexists(path):
-                return path
-        raise RecordingError(f"no free name for a recording in {self._folder}")
 
 
 def _finished(writer: Writer, trouble: str = "") -> str:

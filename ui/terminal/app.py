@@ -32,6 +32,7 @@ from uringtrace.ui.terminal.help import HelpScreen
 from uringtrace.ui.terminal.live_table import LiveTable
 from uringtrace.ui.terminal.pane import PaneWidget
 from uringtrace.ui.terminal.panes import all_panes
+from uringtrace.ui.terminal.report_file import write_report
 from uringtrace.ui.terminal.state import LANES, ViewState
 from uringtrace.ui.terminal.theme import DARK, LIGHT
 from uringtrace.ui.terminal.word_line import KeyLine, PaneLine
@@ -309,9 +310,16 @@ class UringtraceApp(App[None]):
             return
         # Both may take a moment: the files are created and completed.
         work = recorder.start if recorder.path is None else recorder.finish
-        self.run_worker(partial(self._record, work), thread=True, exit_on_error=False)
+        self.run_worker(partial(self._do, work), thread=True, exit_on_error=False)
 
-    def _record(self, work: messages.Work) -> None:
+    def action_report(self) -> None:
+        if self.shown is None:
+            return
+        self.notify("Writing the report…")
+        work = partial(write_report, self.shown, self.options.directory)
+        self.run_worker(partial(self._do, work), thread=True, exit_on_error=False)
+
+    def _do(self, work: messages.Work) -> None:
         try:
             self._post(messages.Told(work()))
         except Error as error:

@@ -64,6 +64,7 @@ def test_a_fragment_has_what_was_asked_for(tmp_path: Path) -> None:
         (["--image", "x.gif", "--figure", "paths"], "cannot tell the format"),
         (["--image", "x.svg", "--figure", "paths", "-o", "y"], "--image is the output"),
         (["-d", "3"], "-d is for a capture"),
+        (["--interface", "syscall"], "--interface is for a capture"),
     ],
 )
 def test_what_does_not_go_together(

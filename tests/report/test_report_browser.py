@@ -320,6 +320,19 @@ def test_fragments_stand_in_another_page(visit: Callable[..., Opened], demo: Any
     assert inner.evaluate(
         "document.querySelector('[data-uringtrace]').shadowRoot.querySelectorAll('.main-svg').length"
     )
+    # Pointing at a bar inside a shadow root.
+    box = opened.page.evaluate(
+        f"""() => {{ const plot = {roots}[0].querySelector('[data-figure=timeline]');
+        plot.scrollIntoView({{ block: 'center' }});
+        const frame = plot.querySelector('.nsewdrag').getBoundingClientRect();
+        const box = [...plot.querySelectorAll('.barlayer .point path')]
+          .map(path => path.getBoundingClientRect()).reduce((a, b) => (a.width > b.width ? a : b));
+        const left = Math.max(box.left, frame.left), right = Math.min(box.right, frame.right);
+        return [(left + right) / 2, box.top + box.height / 2]; }}"""
+    )
+    opened.page.mouse.move(box[0] - 20, box[1] - 20)
+    opened.page.mouse.move(*box, steps=4)
+    opened.page.wait_for_function(f"{roots}[0].querySelector('.hoverlayer .hovertext') !== null")
     # A zoom in one of the fragments is its own.
     opened.page.evaluate(
         "async () => { const [a] = document.querySelectorAll('[data-uringtrace]');"

@@ -46,7 +46,7 @@ class Shown:
     files: tuple[str, ...]
 
 
-def numbers(kinds: Sequence[str], column: str) -> str:
+def place_of(kinds: Sequence[str], column: str) -> str:
     """SQL: the place of a name in `kinds`, or -1."""
     cases = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(kinds))
     return f"CAST(CASE {column} {cases} ELSE -1 END AS TINYINT)"
@@ -119,12 +119,12 @@ def bars_of(
 ) -> Shown:
     """The rows of `chosen` as bars."""
     columns = rows.arrays(f"""
-        SELECT began_ns, over_ns, code, {numbers([""] + [kind.name for kind in Kind], "kind")} AS kind,
-               {numbers(PATHS, "path")} AS path, COALESCE(tid, 0) AS tid, COALESCE(ring, 0) AS ring,
+        SELECT began_ns, over_ns, code, {place_of([""] + [kind.name for kind in Kind], "kind")} AS kind,
+               {place_of(PATHS, "path")} AS path, COALESCE(tid, 0) AS tid, COALESCE(ring, 0) AS ring,
                COALESCE(file, 0) AS file, COALESCE(result_file, 0) AS result_file,
                COALESCE(result, 0) AS result, result IS NOT NULL AS has_result, COALESCE(fd, -1) AS fd,
                COALESCE({rows.since_start("woken_ns")}, -1) AS woken_ns,
-               {numbers([wake.name.lower() for wake in Wake], "wake")} AS wake,
+               {place_of([wake.name.lower() for wake in Wake], "wake")} AS wake,
                COALESCE(waker, -1) AS waker,
                submitted_ns IS NULL AND kind IN ('COMPLETION', 'UNFINISHED') AS begun_before,
                slowest OR open_one AS slowest

@@ -98,8 +98,11 @@ def check(arguments: argparse.Namespace) -> None:
         raise UsageError("a page is nothing for a terminal", "name a file: -o report.html")
     if arguments.without_plotly and not arguments.fragment:
         raise UsageError("only a fragment can do without plotly.js", "add --fragment")
-    if recording_from(arguments) is not None and arguments.duration is not None:
-        raise UsageError("-d is for a capture: a recording has its length")
+    if recording_from(arguments) is not None:
+        if arguments.duration is not None:
+            raise UsageError("-d is for a capture: a recording has its length")
+        if arguments.interface != "all":
+            raise UsageError("--interface is for a capture: a report is of all that was recorded")
 
 
 @contextmanager

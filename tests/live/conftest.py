@@ -16,7 +16,7 @@ from uringtrace.tracer.recording.metadata import Failure, Part
 class ConvertedHere:
     """In place of `recording.converter.Converter`."""
 
-    def __init__(self, directory: Path, lock: int) -> None:
+    def __init__(self, directory: Path, lock: int, *, niceness: int) -> None:
         self._conversion = Conversion(directory)
         self._done: list[Part | Failure] = []
         self.pending: set[int] = set()

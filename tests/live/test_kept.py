@@ -9,14 +9,16 @@ import pytest
 
 from tests.fakes import RING, STARTED_NS, FakeSource, call, row, rows
 from tests.live.clock import Clock
-from tests.live.test_connections_now import files
+from tests.live.test_connections_now import files, reads
 from tests.live.test_model import BOTH, SECOND
 from uringtrace.errors import RecordingError
+from uringtrace.tracer.connections import ConnectionTracker
 from uringtrace.tracer.live.kept import NOT_KEPT, record_kept
 from uringtrace.tracer.live.model import LiveModel
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.records import only_operations
+from uringtrace.tracer.source import OpenSocket, Socket
 
 
 def picture_of(batches: list[np.ndarray], *, rows_kept: int = 1000) -> Picture:  # type: ignore[type-arg]  # batches
@@ -58,6 +60,25 @@ def test_rows_that_had_to_go_are_told_as_lost(tmp_path: Path) -> None:
     assert stored == picture.recent.rows
     assert recording.losses.lost == {NOT_KEPT: 6000 - stored}
     assert recording.context.started_ns > STARTED_NS
+
+
+def test_connections_keep_their_side(tmp_path: Path) -> None:
+    """Although the rows in memory do not show how they began."""
+    listener = OpenSocket(9, 3, 7, Socket("inet", "tcp", "127.0.0.1:80", None, listening=True))
+    facts = FakeSource([], context=BOTH, files=files(3), open_sockets=(listener,))
+    model = LiveModel(BOTH, 1000, clock=Clock(), cost=Clock())
+    model.add(only_operations(reads(range(1, 4))), facts)
+    picture = model.picture(facts, STARTED_NS + 60 * SECOND)
+    assert {each.role for each in picture.connections} == {"server"}
+    record_kept(picture, tmp_path / "kept")
+    recording = open_recording(tmp_path / "kept")
+    tracker = ConnectionTracker(recording.context)
+    for records in recording.records():
+        tracker.add(records, recording.files, recording.open_sockets)
+    seen = tracker.connections(recording.open_sockets)
+    assert [(each.role, each.remote, each.bytes_in) for each in seen] == [
+        (each.role, each.remote, each.bytes_in) for each in picture.connections
+    ]
 
 
 def test_without_a_row_there_is_nothing_to_record(tmp_path: Path) -> None:

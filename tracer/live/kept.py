@@ -17,7 +17,7 @@ from uringtrace.tracer.live.picture import Picture, RingNow
 from uringtrace.tracer.live.tallies import RingTally
 from uringtrace.tracer.recording import Writer
 from uringtrace.tracer.recording.chunks import RECORDS, records_chunk
-from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Thread
+from uringtrace.tracer.source import Context, File, Interest, Losses, OpenSocket, Ring, Socket, Thread
 
 NOT_KEPT = "rows that memory has no room for"
 
@@ -26,7 +26,6 @@ class Kept:
     """The facts of a picture's recent rows; a `FilesAndFacts`."""
 
     interests: tuple[Interest, ...] = ()
-    open_sockets: tuple[OpenSocket, ...] = ()
 
     def __init__(self, picture: Picture) -> None:
         """Raises RecordingError when there is no row."""
@@ -62,6 +61,20 @@ class Kept:
         return {each.tid: Thread(each.tid, each.tgid, each.name) for each in met}
 
     @cached_property
+    def open_sockets(self) -> tuple[OpenSocket, ...]:
+        """Where the target listens, which tells its side of the connections: their beginning may not be
+        among the rows. Descriptor and inode of these sockets are not known any more."""
+        served = {
+            (each.local, each.protocol): each.tgid or 0
+            for each in self._picture.connections
+            if each.role == "server" and each.local is not None
+        }
+        return tuple(
+            OpenSocket(tgid, -1, -number, Socket(_family(address, protocol), protocol, address, None, True))
+            for number, ((address, protocol), tgid) in enumerate(served.items(), 1)
+        )
+
+    @cached_property
     def rings(self) -> tuple[Ring, ...]:
         tally = RingTally()
         for part in self._parts:
@@ -93,8 +106,15 @@ class Kept:
         )
 
 
+def _family(address: str, protocol: str) -> str:
+    if protocol == "unix":
+        return "unix"
+    return "inet6" if address.startswith("[") else "inet"
+
+
 def record_kept(picture: Picture, path: Path) -> None:
     """Write the recording. Raises RecordingError without rows, and what `Writer` raises."""
-    with Writer(path, Kept(picture), RECORDS) as writer:
+    # Somebody waits for it, and no capture depends on its being late.
+    with Writer(path, Kept(picture), RECORDS, niceness=0) as writer:
         for part in picture.recent.parts:
             writer.append(records_chunk(part))

@@ -25,12 +25,14 @@ from uringtrace.tracer.recording.layout import private_files
 from uringtrace.tracer.recording.metadata import Failure, Part
 
 _END = b"end"
+LOWEST = 19
+"""Niceness of what may take any time."""
 
 
 class Converter:
     """The recorder's side: hands over segment numbers and collects what became of them."""
 
-    def __init__(self, directory: Path, lock: int) -> None:
+    def __init__(self, directory: Path, lock: int, *, niceness: int = LOWEST) -> None:
         """Start the process; the recording must have its meta.json. Raises OSError.
 
         `lock` is the descriptor of `layout.hold`: the process shares it, so that the
@@ -40,7 +42,7 @@ class Converter:
         search_path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         # -P: a program that runs as root must not import from where it was started.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, str(directory)],
+            [sys.executable, "-P", "-m", __name__, str(directory), str(niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -123,16 +125,16 @@ def _requests(descriptor: int) -> Iterator[int]:
             yield int(queue.pop(0))
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, niceness: int) -> None:
     """Convert the segments named on standard input until that ends."""
     # DuckDB is loaded in this process only: the recorder's memory is the user's.
     from uringtrace.tracer.recording.conversion import Conversion
 
-    os.nice(19)
+    os.nice(niceness)
     # Niceness orders the processes of one session only where sessions are scheduled as groups
     # (sched(7), autogroup); this process leads a session of its own.
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text("19")
+        Path("/proc/self/autogroup").write_text(str(niceness))
     conversion = Conversion(directory)
     with private_files(), suppress(_RecorderDied):
         for number in _requests(sys.stdin.fileno()):
@@ -142,4 +144,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -18,7 +18,7 @@ import numpy as np
 
 from uringtrace.errors import Error, RecordingError, StorageError
 from uringtrace.tracer.recording.chunks import Chunk
-from uringtrace.tracer.recording.converter import Converter
+from uringtrace.tracer.recording.converter import LOWEST, Converter
 from uringtrace.tracer.recording.files_log import FilesWriter
 from uringtrace.tracer.recording.journal import SegmentWriter
 from uringtrace.tracer.recording.layout import RESERVE_NAME, hold, segment_path, sync
@@ -68,13 +68,15 @@ class Writer:
         force: bool = False,
         on_wait: Callable[[int], None] = lambda segments: None,
         segment_bytes: int = SEGMENT_BYTES,
+        niceness: int = LOWEST,
     ) -> None:
         """Create the directory.
 
         `chunk_format` is one of `uringtrace.tracer.recording.chunks`. `max_size` is in
         bytes. `on_wait` is called once, with the number of segments left, when
-        finishing takes more than a second. Raises RecordingError when nothing may be
-        written at `path` and StorageError when there is no room.
+        finishing takes more than a second. `niceness` is that of the converting process.
+        Raises RecordingError when nothing may be written at `path` and StorageError when
+        there is no room.
         """
         if max_size is not None:
             segment_bytes = min(segment_bytes, max_size // 8)
@@ -105,7 +107,7 @@ class Writer:
             self._files = FilesWriter(path)
             self._write_facts()
             self._segment = SegmentWriter(segment_path(path, 0), 0, chunk_format)
-            self._converter = Converter(path, self._lock)
+            self._converter = Converter(path, self._lock, niceness=niceness)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
             os.close(self._lock)

@@ -9,9 +9,10 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.browsing import open_and_drag
 from bench.generated import write_generated
 from bench.launch import REPOSITORY, URINGTRACE, Failed, limited, reason_of
 
@@ -30,6 +31,11 @@ class ReportCost:
     """Resident memory at most, DuckDB's included."""
     file_bytes: int
     recording_bytes: int
+    open_seconds: float | None = None
+    """Until the page can be read in Chromium."""
+    frame_ms: float | None = None
+    """From frame to frame while the timeline is dragged, 95th percentile."""
+    browser_skipped: str = ""
 
 
 def measure_report(folder: Path, progress: Callable[[str], None], operations: int = OPERATIONS) -> ReportCost:
@@ -50,10 +56,16 @@ def measure_report(folder: Path, progress: Callable[[str], None], operations: in
     said = process.stderr.read().decode(errors="replace") if process.stderr else ""
     if process.returncode != 0:
         raise Failed(reason_of(process.returncode, said))
-    return ReportCost(
+    cost = ReportCost(
         operations=operations,
         seconds=seconds,
         peak_bytes=usage.ru_maxrss * 1024,
         file_bytes=page.stat().st_size,
         recording_bytes=sum(each.stat().st_size for each in recording.iterdir()),
     )
+    progress("report: opening the page")
+    try:
+        open_seconds, frame_ms = open_and_drag(page)
+    except Failed as failure:
+        return replace(cost, browser_skipped=failure.reason)
+    return replace(cost, open_seconds=open_seconds, frame_ms=frame_ms)

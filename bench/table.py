@@ -23,6 +23,8 @@ UI_GOAL, IDLE_GOAL = 0.2, 0.02
 FIRST_DATA_GOAL_SECONDS = 1.5
 REPORT_GOAL_SECONDS = 15
 REPORT_GOAL_BYTES = 6_000_000
+PAGE_GOAL_SECONDS = 2
+FRAME_GOAL_MS = 33
 
 
 def nop_lines(rows: Sequence[Row], batch: int, rounds: int) -> Iterator[str]:
@@ -135,6 +137,13 @@ def report_lines(cost: ReportCost) -> Iterator[str]:
     yield f"report of {cost.operations:,} operations, a recording of {cost.recording_bytes / 1e6:.0f} MB"
     yield f"  {cost.seconds:.1f} s (goal ≤ {REPORT_GOAL_SECONDS} s), {cost.peak_bytes / 1e6:.0f} MB of memory"
     yield f"  the page: {cost.file_bytes / 1e6:.1f} MB (goal ≤ {REPORT_GOAL_BYTES / 1e6:.0f} MB)"
+    if cost.browser_skipped:
+        yield f"  in a browser: – {cost.browser_skipped}"
+    else:
+        yield (
+            f"  opens in {_number(cost.open_seconds, 1)} s (goal ≤ {PAGE_GOAL_SECONDS} s), dragged with "
+            f"{_number(cost.frame_ms, 0)} ms per frame (goal ≤ {FRAME_GOAL_MS} ms)"
+        )
 
 
 def startup_lines(result: Startup | str) -> Iterator[str]:

@@ -40,7 +40,7 @@ def test_a_file_is_overwritten_only_with_force(tmp_path: Path, capsys: pytest.Ca
 def test_markdown_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", DEMO, "--format", "md", "--redact"]) == 0
     output = capsys.readouterr()
-    assert output.out.startswith("# What path-1 did")
+    assert output.out.startswith("# What argument-1 did")
     assert "127.0.0.1" not in output.out
     assert output.err == ""
 

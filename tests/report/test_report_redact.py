@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from uringtrace.tracer.report.redact import Pseudonyms, redacted
+from uringtrace.tracer.report.redact import redacted
 from uringtrace.ui.report.markdown import markdown
 from uringtrace.ui.report.page import fragment, page
 
@@ -37,6 +37,7 @@ def test_nothing_secret_is_left(request: pytest.FixtureRequest, ask: Any, name: 
     hidden |= {
         row[0] for row in ask(path, "SELECT DISTINCT pathname FROM operations WHERE pathname IS NOT NULL")
     }
+    hidden |= {f" {row[0]}<" for row in ask(path, "SELECT name FROM threads WHERE name IS NOT NULL")}
     hidden |= {"/opt/server", "hunter2"}
     hidden -= {"0.0.0.0:0", ""}
     plain, secret = everything(report), everything(redacted(report))
@@ -55,30 +56,13 @@ def test_pseudonyms_are_stable(demo: Any) -> None:
     assert once.summary.operations == demo.summary.operations
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("TCP 10.0.0.1:80->10.0.0.2:9", "TCP host-1:port-1->host-2:port-2"),
-        ("TCPv6 [::1]:80 listening", "TCPv6 host-1:port-1 listening"),
-        ("UNIX /run/x.sock", "UNIX address-1"),
-        ("UNIX socket:[12]->@secret", "UNIX socket:[12]->address-1"),
-        ("UNIX @a b->c", "UNIX address-1->address-2"),
-        ("/etc/shadow (deleted)", "path-1"),
-        ("…/secret", "path-1"),
-        ("pipe:[12]", "pipe:[12]"),
-        ("anon_inode:[eventpoll]", "anon_inode:[eventpoll]"),
-        ("anon_inode:[x] /etc/passwd", "path-1"),
-        ("socket:[12]", "socket:[12]"),
-        ("protocol 132 10.0.0.1:80", "protocol 132 host-1:port-1"),
-    ],
-)
-def test_files(text: str, expected: str) -> None:
-    assert Pseudonyms().file(text) == expected
+def test_lanes_keep_what_only_numbers(demo: Any) -> None:
+    lanes = [lane.name for lane in redacted(demo).lanes.lanes]
+    assert lanes[:2] == ["26514 name-1", "27259 name-1"]
+    assert "ring 1 fd 3" in lanes
+    assert next(name for name in lanes if name.startswith("#")).startswith("#1 tcp host-1:port-")
 
 
-def test_targets() -> None:
-    from uringtrace.tracer.report.redact import _target
-
-    for text in ("all processes", "process 12", "processes 12, 13", "process 12 (3 in its pid namespace)"):
-        assert _target(text, Pseudonyms()) == text
-    assert _target("process /etc/passwd", Pseudonyms()) == "target-1"
+def test_a_problem_does_not_name_the_recording(demo: Any) -> None:
+    known = replace(demo, problems=("the recorder of /var/tmp/run died",))
+    assert redacted(known).problems[0].startswith("the recorder of path-")

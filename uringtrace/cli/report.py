@@ -62,7 +62,7 @@ class ReportCommand:
         )  # fmt: skip
         parser.add_argument("--image", metavar="FILE", help="one figure as .svg, .png or .pdf; needs kaleido")
         parser.add_argument(
-            "--redact", action="store_true", help="names that stand for addresses, paths and arguments"
+            "--redact", action="store_true", help="pseudonyms for addresses, paths, names and arguments"
         )
 
     def run(self, arguments: argparse.Namespace) -> int:

@@ -1,0 +1,305 @@
+"""Lines of strace's output to records.
+
+One pass, one line at a time. Invariant: no text raises, and each line's number is in exactly
+one record. A call is yielded when its last line was read; calls whose end is not in the log
+come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from uringtrace.tracer.strace import forms, keys
+from uringtrace.tracer.strace.arguments import CutError, split_arguments
+from uringtrace.tracer.strace.leader import Clock, Leader, nanoseconds, parse_leader
+from uringtrace.tracer.strace.records import (
+    Call,
+    Detail,
+    End,
+    Ending,
+    Notice,
+    Record,
+    Result,
+    Signal,
+    Unparsed,
+)
+from uringtrace.tracer.strace.results import NoResultError, parse_result
+
+
+def parse(lines: Iterable[str], *, tid: int | None = None) -> Iterator[Record]:
+    """The records of one log, from its lines without newlines.
+
+    `tid` is the thread of lines that name none: of a file of -ff, which has it in its name.
+    """
+    reading = _Reading(tid)
+    for number, line in enumerate(lines, 1):
+        if call := reading.plain_call(number, line):
+            yield call
+        else:
+            yield from reading.line(number, line)
+    yield from reading.rest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """The beginning of a call."""
+
+    lines: tuple[int, ...]
+    tid: int | None
+    started_ns: int | None
+    text: str
+    keys: bool
+    mixed: bool = False
+
+
+class _Reading:
+    """What one log needs remembered from line to line."""
+
+    def __init__(self, tid: int | None) -> None:
+        self._tid = tid
+        self._steps_ns = 0
+        self._begun: dict[int | None, _Half] = {}
+        """Thread → its call whose `resumed` line is still to come."""
+        self._cut: _Half | None = None
+        """A call whose line ended too early: text of another program, or of strace, came into it."""
+        self._keys_cut = True
+        """A line may be the rest of one with keys: the first, or any after such a one was cut."""
+        self._table = False
+        """In the table of -c."""
+
+    def plain_call(self, number: int, line: str) -> Call | None:
+        """The call of a line of the most usual form, as `line` would give it, but quickly."""
+        begin = forms.PLAIN.match(line)
+        if begin is None or self._cut or "\x1b" in line or keys.has_socket_option(line):
+            return None
+        column, bracket, seconds, part, name = begin.groups()
+        tid = int(column or bracket) if column or bracket else self._tid
+        if tid in self._begun:
+            return None
+        started_ns = None if seconds is None else nanoseconds(seconds, part)
+        return _complete(_Half((number,), tid, started_ns, line[begin.start(5) :], False), name)
+
+    def line(self, number: int, line: str) -> Iterator[Record]:
+        """The records that this line completes."""
+        line = forms.without_colours(line.removesuffix("\r"))
+        leader = parse_leader(line)
+        tid = self._tid if leader.tid is None else leader.tid
+        body = line[leader.end :]
+        is_key = False
+        if keys.has_socket_option(body) or (self._cut and self._cut.keys):
+            body, is_key = self._without_keys(body, tid)
+        at_ns = self._time(leader)
+        if name := forms.call_name(body):
+            yield from self._call_line(_Half((number,), tid, at_ns, body, is_key), name)
+        elif resumed := forms.RESUMED.match(body):
+            yield from self._resumed(number, tid, at_ns, resumed["name"], body[resumed.end() :], is_key)
+        elif signal := forms.SIGNAL.fullmatch(body):
+            yield from self._given_up()
+            yield Signal((number,), tid, at_ns, signal["name"], bool(signal["stopped"]), signal["details"])
+        elif end := forms.END.fullmatch(body):
+            yield from self._given_up()
+            yield from self._ended(number, tid, at_ns, end["how"])
+        elif forms.NOTICE.fullmatch(body):
+            yield Notice((number,), body)
+        else:
+            yield from self._other(number, line[: leader.end] + body, body)
+
+    def rest(self) -> Iterator[Record]:
+        """The calls whose end is not in the log."""
+        yield from self._given_up()
+        for half in self._begun.values():
+            yield _unfinished(half, Ending.UNFINISHED)
+        self._begun.clear()
+
+    def _time(self, leader: Leader) -> int | None:
+        if leader.clock is not Clock.STEPS:
+            return leader.time_ns
+        self._steps_ns += leader.time_ns or 0
+        return self._steps_ns
+
+    def _without_keys(self, body: str, tid: int | None) -> tuple[str, bool]:
+        """The text without the keys in it, and whether it is about keys at all."""
+        if (start := keys.value_start(body)) is not None:
+            return keys.without_value(body, start), True
+        resumed = forms.RESUMED.match(body)
+        if resumed and "sockopt" in resumed["name"]:
+            half = self._begun.get(tid) or self._only_begun(tid, resumed["name"])
+            if half is None or half.keys:
+                return keys.without_value(body, resumed.end()), True
+        elif self._cut and self._cut.keys and forms.call_name(body) is None:
+            return keys.without_value(body, 0), True
+        return body, False
+
+    def _call_line(self, half: _Half, name: str) -> Iterator[Record]:
+        yield from self._given_up()
+        if half.tid is not None and (lost := self._begun.pop(half.tid, None)):
+            yield _unfinished(lost, Ending.UNFINISHED)
+        if half.text.endswith(forms.UNFINISHED):
+            half = replace(half, text=half.text.removesuffix(forms.UNFINISHED))
+            if before := self._begun.pop(half.tid, None):
+                yield _unfinished(before, Ending.UNFINISHED)
+            self._begun[half.tid] = half
+        elif half.text.endswith(forms.DETACHED):
+            yield _unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+        elif call := _complete(half, name):
+            yield call
+        else:
+            if inner := forms.INNER_NOTICE.search(half.text):
+                yield Notice((), half.text[inner.start() :])
+                half = replace(half, text=half.text[: inner.start()])
+            else:
+                half = replace(half, mixed=True)
+            self._cut = half
+            self._keys_cut = self._keys_cut or half.keys
+
+    def _resumed(
+        self, number: int, tid: int | None, at_ns: int | None, name: str, second: str, is_key: bool
+    ) -> Iterator[Record]:
+        yield from self._given_up()
+        half = self._begun.get(tid)
+        if half is None or forms.call_name(half.text) != name:
+            half = self._only_begun(tid, name)
+        if half is None:
+            orphan = _Half((number,), tid, None, f"{name}({second.lstrip()}", is_key)
+            yield _complete(orphan, name, begun=False, resumed_ns=at_ns) or _orphan(orphan, name, at_ns)
+            return
+        del self._begun[half.tid]
+        joined = replace(
+            half,
+            lines=(*half.lines, number),
+            tid=tid if half.tid is None else half.tid,
+            text=half.text + second,
+            keys=half.keys or is_key,
+        )
+        if joined.text.endswith(forms.UNFINISHED):
+            self._begun[joined.tid] = replace(joined, text=joined.text.removesuffix(forms.UNFINISHED))
+        elif joined.text.endswith(forms.DETACHED):
+            yield _unfinished(replace(joined, text=joined.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+        else:
+            yield _complete(joined, name, resumed_ns=at_ns) or Unparsed(joined.lines, joined.text)
+
+    def _only_begun(self, tid: int | None, name: str) -> _Half | None:
+        """The one call of that name that may be the thread's although its line says otherwise.
+
+        In the form with brackets a line has no thread while strace has only one.
+        """
+        found = [
+            half
+            for key, half in self._begun.items()
+            if (key is None or tid is None) and forms.call_name(half.text) == name
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def _ended(self, number: int, tid: int | None, at_ns: int | None, how: str) -> Iterator[Record]:
+        if half := self._begun.pop(tid, None):
+            yield _unfinished(half, Ending.NOT_RETURNED)
+        if (by := forms.SUPERSEDED.fullmatch(how)) and (half := self._begun.pop(int(by[1]), None)):
+            # The thread that called execve goes on under the id of the first one.
+            self._begun[tid] = half
+        yield End((number,), tid, at_ns, how)
+
+    def _other(self, number: int, line: str, body: str) -> Iterator[Record]:
+        """A line that is nothing by itself."""
+        if self._cut is not None:
+            half = replace(self._cut, lines=(*self._cut.lines, number), text=self._cut.text + body)
+            if half.text.endswith(forms.UNFINISHED):
+                self._cut = None
+                self._begun[half.tid] = replace(half, text=half.text.removesuffix(forms.UNFINISHED))
+                return
+            if forms.REST.match(body) and (call := _complete(half, None)):
+                self._cut = None
+                yield call
+                return
+        if forms.DETAIL.match(line):
+            yield Detail((number,), line)
+            return
+        if forms.TABLE_BEGIN.match(line):
+            self._table = True
+        if self._table and (forms.TABLE.fullmatch(line) or forms.TABLE_BEGIN.match(line)):
+            yield Notice((number,), line)
+            return
+        self._table = False
+        if self._keys_cut:
+            line = keys.without_strings(line)
+        yield Unparsed((number,), line)
+
+    def _given_up(self) -> Iterator[Record]:
+        """The call that was cut, whose rest did not come."""
+        if self._cut is not None:
+            cut, self._cut = self._cut, None
+            yield Unparsed(cut.lines, cut.text)
+
+
+def _complete(
+    half: _Half, name: str | None, *, begun: bool = True, resumed_ns: int | None = None
+) -> Call | None:
+    """The call, if the text is one with its result."""
+    text = half.text
+    name = name or forms.call_name(text)
+    if name is None:
+        return None
+    try:
+        if text.endswith("?") and (never := forms.NEVER_RETURNED.search(text)):
+            arguments, _ = split_arguments(text[: never.start()] + ")", len(name) + 1)
+            result, duration_ns = Result("?", None, None, (), False, False), None
+        else:
+            arguments, end = split_arguments(text, len(name) + 1)
+            result, duration_ns = parse_result(text, end)
+    except (CutError, NoResultError):
+        return None
+    ending = Ending.NOT_RETURNED if result.value is None and result.error is None else Ending.RETURNED
+    return _call(half, name, arguments, result, duration_ns, ending, begun, resumed_ns)
+
+
+def _unfinished(half: _Half, ending: Ending) -> Call:
+    """The call as far as it was printed."""
+    name = forms.call_name(half.text) or ""
+    try:
+        arguments, _ = split_arguments(half.text + ")", len(name) + 1)
+    except CutError:
+        arguments = (half.text[len(name) + 1 :].strip(),)
+    return _call(half, name, arguments, None, None, ending, True, None)
+
+
+def _orphan(half: _Half, name: str, resumed_ns: int | None) -> Record:
+    """The end of a call whose beginning is not in the log, which may begin within an argument."""
+    for found in reversed(list(forms.RESULT_BEGIN.finditer(half.text))):
+        try:
+            result, duration_ns = parse_result(half.text, found.start() + 1)
+        except NoResultError:
+            continue
+        ending = Ending.RETURNED if result.value is not None or result.error else Ending.NOT_RETURNED
+        return _call(half, name, (), result, duration_ns, ending, False, resumed_ns)
+    return Unparsed(half.lines, half.text)
+
+
+def _call(
+    half: _Half,
+    name: str,
+    arguments: tuple[str, ...],
+    result: Result | None,
+    duration_ns: int | None,
+    ending: Ending,
+    begun: bool,
+    resumed_ns: int | None,
+) -> Call:
+    resumes = None
+    if name == "restart_syscall" and arguments and (found := forms.RESUMES.fullmatch(arguments[0])):
+        resumes = found[1]
+    return Call(
+        half.lines,
+        half.tid,
+        half.started_ns,
+        resumed_ns,
+        duration_ns,
+        name,
+        arguments,
+        result,
+        ending,
+        begun,
+        resumes,
+        half.mixed,
+        half.keys,
+        half.text,
+    )

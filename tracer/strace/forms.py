@@ -12,11 +12,11 @@ DETACHED = " <detached ...>"
 NEVER_RETURNED = re.compile(r" ?<unfinished \.\.\.>\) *= \?$")
 """Of a thread that was killed in a call of which strace prints more when it returns."""
 
-_NAME = re.compile(r"((?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{4})\(")
+_NAME = re.compile(r"((?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{3,4})\(")
 """With the prefixes and suffixes of the ABIs of MIPS and x32."""
 PLAIN = re.compile(r"(?:(\d{1,7}) +|\[pid +(\d{1,10})\] )?(?:(\d{9,12})\.(\d{1,9}) )?([a-z_]\w*)\(")
 """What most lines begin with: thread, time since 1970, name."""
-RESUMED = re.compile(r"<\.\.\. (?P<name>(?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{4}) resumed>")
+RESUMED = re.compile(r"<\.\.\. (?P<name>(?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{3,4}) resumed>")
 RESUMES = re.compile(r"<\.\.\. resuming interrupted ([\w ?:#]+) \.\.\.>")
 SIGNAL = re.compile(r"--- (?P<stopped>stopped by )?(?P<name>SIG\w+|\d+) ?(?P<details>.*?) ?---", re.DOTALL)
 END = re.compile(

@@ -63,8 +63,8 @@ class _Reading:
         """Thread → its call whose `resumed` line is still to come."""
         self._cut: _Half | None = None
         """A call whose line ended too early: text of another program, or of strace, came into it."""
-        self._keys_cut = True
-        """A line may be the rest of one with keys: the first, or any after such a one was cut."""
+        self._keys_cut = False
+        """A line with keys was cut: any later one may be its rest."""
         self._table = False
         """In the table of -c."""
 
@@ -124,7 +124,7 @@ class _Reading:
             return keys.without_value(body, start), True
         resumed = forms.RESUMED.match(body)
         if resumed and "sockopt" in resumed["name"]:
-            half = self._begun.get(tid) or self._only_begun(tid, resumed["name"])
+            half = self._half(tid, resumed["name"])
             if half is None or half.keys:
                 return keys.without_value(body, resumed.end()), True
         elif self._cut and self._cut.keys and forms.call_name(body) is None:
@@ -157,14 +157,12 @@ class _Reading:
         self, number: int, tid: int | None, at_ns: int | None, name: str, second: str, is_key: bool
     ) -> Iterator[Record]:
         yield from self._given_up()
-        half = self._begun.get(tid)
-        if half is None or forms.call_name(half.text) != name:
-            half = self._only_begun(tid, name)
+        half = self._half(tid, name)
         if half is None:
             orphan = _Half((number,), tid, None, f"{name}({second.lstrip()}", is_key)
             yield _complete(orphan, name, begun=False, resumed_ns=at_ns) or _orphan(orphan, name, at_ns)
             return
-        del self._begun[half.tid]
+        self._begun = {key: other for key, other in self._begun.items() if other is not half}
         joined = replace(
             half,
             lines=(*half.lines, number),
@@ -179,11 +177,15 @@ class _Reading:
         else:
             yield _complete(joined, name, resumed_ns=at_ns) or Unparsed(joined.lines, joined.text)
 
-    def _only_begun(self, tid: int | None, name: str) -> _Half | None:
-        """The one call of that name that may be the thread's although its line says otherwise.
+    def _half(self, tid: int | None, name: str) -> _Half | None:
+        """The beginning of the call that a `resumed` line of that name ends.
 
-        In the form with brackets a line has no thread while strace has only one.
+        In the form with brackets a line has no thread while strace has only one: then it is the
+        only call of that name that may be the thread's.
         """
+        half = self._begun.get(tid)
+        if half and forms.call_name(half.text) == name:
+            return half
         found = [
             half
             for key, half in self._begun.items()
@@ -207,6 +209,10 @@ class _Reading:
                 self._cut = None
                 self._begun[half.tid] = replace(half, text=half.text.removesuffix(forms.UNFINISHED))
                 return
+            if half.text.endswith(forms.DETACHED):
+                self._cut = None
+                yield _unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+                return
             if forms.REST.match(body) and (call := _complete(half, None)):
                 self._cut = None
                 yield call
@@ -220,7 +226,8 @@ class _Reading:
             yield Notice((number,), line)
             return
         self._table = False
-        if self._keys_cut:
+        if self._keys_cut or number == 1:
+            # The first line of a log may be the rest of one, too.
             line = keys.without_strings(line)
         yield Unparsed((number,), line)
 

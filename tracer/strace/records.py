@@ -57,7 +57,7 @@ class Call:
     duration_ns: int | None
     """With -T, of a call that returned."""
     name: str
-    """`????` of a call that strace could not tell."""
+    """`???` of a call that strace could not tell, as of a thread that was killed at its beginning."""
     arguments: tuple[str, ...]
     """As printed, split where commas separate them; only the last ones when `begun` is False."""
     result: Result | None

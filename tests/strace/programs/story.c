@@ -132,7 +132,7 @@ static int is_killed(int input, int output)
 
 static void children(void)
 {
-    struct timespec second = {0, 400000000};
+    struct timespec long_enough = {0, 400000000}, until_it_pauses = {0, 100000000};
     int there[2], back[2], status, pid;
     char text[8];
     NEED(pipe2(there, 0) == 0 && pipe2(back, 0) == 0);
@@ -141,10 +141,11 @@ static void children(void)
     NEED(read(back[0], text, sizeof text) == 4);
     NEED(wait4(pid, &status, 0, NULL) == pid);
     pid = child(stops_parent, 0, 0);
-    NEED(syscall(SYS_nanosleep, &second, NULL) == 0);
+    NEED(syscall(SYS_nanosleep, &long_enough, NULL) == 0);
     NEED(wait4(pid, &status, 0, NULL) == pid);
     pid = child(is_killed, 0, back[1]);
     NEED(read(back[0], text, 1) == 1);
+    NEED(syscall(SYS_nanosleep, &until_it_pauses, NULL) == 0);
     NEED(kill(pid, SIGKILL) == 0);
     NEED(wait4(pid, &status, 0, NULL) == pid);
 }

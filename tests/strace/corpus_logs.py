@@ -83,8 +83,8 @@ PARENT = _told(
     socket=3 bind=0 listen=0 getsockname=0 socket=4 connect=0 accept4=5 sendto=5 recvfrom=0
     setsockopt=ENOPROTOOPT setsockopt=ENOPROTOOPT getsockopt=EOPNOTSUPP
     socket=6 bind=0 close=0 close=0 close=0 close=0
-    epoll_create1=3 eventfd2=4 epoll_ctl=0 epoll_wait=0 poll=0 read=EAGAIN write=8 epoll_wait=1 close=0 close=0
-    pipe2=0 pipe2=0 fork write=4 read=4 wait4
+    epoll_create1=3 eventfd2=4 epoll_ctl=0 epoll_wait=0 poll=0 read=EAGAIN write=8 epoll_wait=1
+    close=0 close=0 pipe2=0 pipe2=0 fork write=4 read=4 wait4
     fork nanosleep=ERESTART_RESTARTBLOCK restart_syscall=0 wait4
     fork read=1 nanosleep=0 kill=0 wait4 exit_group
     """

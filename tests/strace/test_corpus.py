@@ -57,7 +57,7 @@ def records_of(log: Log) -> list[Record]:
 
 def calls_of(log: Log) -> list[Call]:
     """In the order in which they began."""
-    return sorted((r for r in records_of(log) if isinstance(r, Call)), key=lambda call: (call.lines[0]))
+    return sorted((r for r in records_of(log) if isinstance(r, Call)), key=lambda call: call.lines[0])
 
 
 def text_of(name: str) -> str:
@@ -96,9 +96,7 @@ def test_each_line_is_in_one_record_and_all_are_understood(log: Log) -> None:
     for path in paths(log):
         lines = list(lines_of(path))
         records = list(parse(lines))
-        assert sorted(number for record in records for number in record.lines) == [
-            *range(1, len(lines) + 1)
-        ]
+        assert sorted(number for record in records for number in record.lines) == [*range(1, len(lines) + 1)]
         assert account(records).lines == len(lines)
         assert [record for record in records if isinstance(record, Unparsed)] == []
 
@@ -192,7 +190,9 @@ def test_durations_and_times() -> None:
     """Sleeps of 50 ms, and a call that goes on when the sleeper is continued."""
     for name, unit in (("usual", 1_000), ("protocols", 1_000), ("nanoseconds", 1)):
         calls = calls_of(named(name))
-        sleeps = [call for call in calls if call.name == "nanosleep" and call.result and call.result.value == 0]
+        sleeps = [
+            call for call in calls if call.name == "nanosleep" and call.result and call.result.value == 0
+        ]
         assert len(sleeps) == 3
         for sleep in sleeps:
             assert sleep.duration_ns is not None

@@ -17,15 +17,18 @@ FILE = r"""
 """What strace prints behind a descriptor; for `re.VERBOSE | re.DOTALL`."""
 
 _TOKEN = re.compile(
-    rf"""
+    r"""
       "(?:[^"\\]|\\.)*+"?          # a string; without its end where the text is cut
     | /\*.*?(?:\*/|\Z)             # a comment
-    | (?<=[\dD/]){FILE}            # behind a number, AT_FDCWD, or the comment with its name
-    | \{{[^\[\](){{}}"<>/]*+\}} | \[[^\[\](){{}}"<>/]*+\] | \([^\[\](){{}}"<>/]*+\)   # nothing nested in it
-    | [(){{}}\[\],]
+    | (?<=[\dD/])<(?!<)            # behind a number, AT_FDCWD, or the comment with its name
+    | \{[^\[\](){}"<>/]*+\} | \[[^\[\](){}"<>/]*+\] | \([^\[\](){}"<>/]*+\)   # nothing nested in it
+    | [(){}\[\],]
     """,
     re.VERBOSE | re.DOTALL,
 )
+_FILE = re.compile(FILE, re.VERBOSE | re.DOTALL)
+_OPEN_FILES = 16
+"""A `<` of which the `>` is not found is text; with more than these no further one is looked for."""
 
 
 class CutError(ValueError):
@@ -39,25 +42,30 @@ def split_arguments(text: str, start: int) -> tuple[tuple[str, ...], int]:
     Raises `CutError`.
     """
     arguments: list[str] = []
-    depth, begin = 0, start
-    for token in _TOKEN.finditer(text, start):
-        position = token.start()
-        character = text[position]
+    depth, begin, position, open_files = 0, start, start, 0
+    while token := _TOKEN.search(text, position):
+        found, position = token.span()
+        character = text[found]
         if character == ",":
             if depth == 0:
-                arguments.append(text[begin:position].strip())
-                begin = position + 1
+                arguments.append(text[begin:found].strip())
+                begin = position
         elif character in "([{":
-            if token.end() == position + 1:
+            if position == found + 1:
                 depth += 1
         elif character == ")" and depth == 0:
-            last = text[begin:position].strip()
+            last = text[begin:found].strip()
             if last:
                 # `f()` has none, and a call that did not return may end in a comma.
                 arguments.append(last)
-            return tuple(arguments), position + 1
+            return tuple(arguments), position
         elif character in ")]}":
             depth -= 1
-        elif character == '"' and (token.end() == position + 1 or text[token.end() - 1] != '"'):
+        elif character == "<" and open_files < _OPEN_FILES:
+            if file := _FILE.match(text, found):
+                position = file.end()
+            else:
+                open_files += 1
+        elif character == '"' and (position == found + 1 or text[position - 1] != '"'):
             raise CutError("a string does not end")
     raise CutError("the arguments do not end")

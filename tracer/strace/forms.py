@@ -28,7 +28,7 @@ SUPERSEDED = re.compile(r"superseded by execve in pid (\d+)")
 _ABOUT_PROCESS = r"Process \d+ (?:attached(?: with \d+ threads?)?|detached)"
 _MODE = r"\[ Process PID=\d+ runs in .{1,40} mode\. \]"
 NOTICE = re.compile(rf"(?:\S*/)?strace: .*|{_ABOUT_PROCESS}|{_MODE}", re.DOTALL)
-INNER_NOTICE = re.compile(rf"(?:/[^\s\"]*/)?strace: (?:{_ABOUT_PROCESS}|{_MODE})$")
+INNER_NOTICE = re.compile(rf"(?:/[^\s\"]{{0,200}}/)?strace: (?:{_ABOUT_PROCESS}|{_MODE})$")
 """Within the line of a call, which goes on in the next line: without -o both go to standard error."""
 
 DETAIL = re.compile(r" (?:\| [0-9a-f]{5,}  | ?\* \d+ bytes in buffer \d+$|= \d+ buffers in vector \d+$|> \S)")

@@ -13,9 +13,7 @@ import re
 REDACTED = "<redacted>"
 
 _LEVEL = r"(?:level=)?(?:SOL_TLS|0x11a|282)\b(?: /\*[^*]*\*/)?, ?"
-_BEFORE_VALUE = re.compile(
-    rf"sockopt\(.*?(?:\(|, ?){_LEVEL}(?:(?:optname=)?\w+(?: /\*[^*]*\*/)?, ?(?:optval=)?)?", re.DOTALL
-)
+_BEFORE_VALUE = re.compile(rf"(?:\(|, ?){_LEVEL}(?:(?:optname=)?\w+(?: /\*[^*]*\*/)?, ?(?:optval=)?)?")
 _BEHIND_VALUE = re.compile(
     r"(?:, ?(?:optlen=)?(?:\[?\d{1,6}(?: => \d{1,6})?\]?|0x[0-9a-f]{1,16}|NULL))?"
     r"(?:\) *= (?:\?|-?\d{1,6})(?: E[A-Z0-9_]+)?(?: \([\w ,:'/-]*\))*(?: <[\d.]{1,20}>)?"
@@ -33,7 +31,8 @@ def has_socket_option(text: str) -> bool:
 
 def value_start(text: str) -> int | None:
     """Where the value of an option of SOL_TLS begins; None where the text has no such option."""
-    matched = _BEFORE_VALUE.search(text)
+    call = text.find("sockopt(")
+    matched = _BEFORE_VALUE.search(text, call) if call >= 0 else None
     return matched.end() if matched else None
 
 

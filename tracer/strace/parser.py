@@ -124,8 +124,8 @@ class _Reading:
             return keys.without_value(body, start), True
         resumed = forms.RESUMED.match(body)
         if resumed and "sockopt" in resumed["name"]:
-            half = self._half(tid, resumed["name"])
-            if half is None or half.keys:
+            found = self._half(tid, resumed["name"])
+            if found is None or found[1].keys:
                 return keys.without_value(body, resumed.end()), True
         elif self._cut and self._cut.keys and forms.call_name(body) is None:
             return keys.without_value(body, 0), True
@@ -157,12 +157,13 @@ class _Reading:
         self, number: int, tid: int | None, at_ns: int | None, name: str, second: str, is_key: bool
     ) -> Iterator[Record]:
         yield from self._given_up()
-        half = self._half(tid, name)
-        if half is None:
+        found = self._half(tid, name)
+        if found is None:
             orphan = _Half((number,), tid, None, f"{name}({second.lstrip()}", is_key)
             yield _complete(orphan, name, begun=False, resumed_ns=at_ns) or _orphan(orphan, name, at_ns)
             return
-        self._begun = {key: other for key, other in self._begun.items() if other is not half}
+        key, half = found
+        del self._begun[key]
         joined = replace(
             half,
             lines=(*half.lines, number),
@@ -177,17 +178,17 @@ class _Reading:
         else:
             yield _complete(joined, name, resumed_ns=at_ns) or Unparsed(joined.lines, joined.text)
 
-    def _half(self, tid: int | None, name: str) -> _Half | None:
-        """The beginning of the call that a `resumed` line of that name ends.
+    def _half(self, tid: int | None, name: str) -> tuple[int | None, _Half] | None:
+        """The beginning of the call that a `resumed` line of that name ends, and its key.
 
         In the form with brackets a line has no thread while strace has only one: then it is the
         only call of that name that may be the thread's.
         """
         half = self._begun.get(tid)
         if half and forms.call_name(half.text) == name:
-            return half
+            return tid, half
         found = [
-            half
+            (key, half)
             for key, half in self._begun.items()
             if (key is None or tid is None) and forms.call_name(half.text) == name
         ]
@@ -271,7 +272,8 @@ def _unfinished(half: _Half, ending: Ending) -> Call:
 
 def _orphan(half: _Half, name: str, resumed_ns: int | None) -> Record:
     """The end of a call whose beginning is not in the log, which may begin within an argument."""
-    for found in reversed(list(forms.RESULT_BEGIN.finditer(half.text))):
+    # A note on the result may hold what looks like one: not the last such place need be the result.
+    for found in list(forms.RESULT_BEGIN.finditer(half.text))[:-9:-1]:
         try:
             result, duration_ns = parse_result(half.text, found.start() + 1)
         except NoResultError:

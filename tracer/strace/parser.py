@@ -8,10 +8,10 @@ come last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from uringtrace.tracer.strace import forms, keys
-from uringtrace.tracer.strace.arguments import CutError, split_arguments
+from uringtrace.tracer.strace.halves import Half, complete, unfinished, without_beginning
 from uringtrace.tracer.strace.leader import Clock, Leader, nanoseconds, parse_leader
 from uringtrace.tracer.strace.records import (
     Call,
@@ -20,11 +20,9 @@ from uringtrace.tracer.strace.records import (
     Ending,
     Notice,
     Record,
-    Result,
     Signal,
     Unparsed,
 )
-from uringtrace.tracer.strace.results import NoResultError, parse_result
 
 
 def parse(lines: Iterable[str], *, tid: int | None = None) -> Iterator[Record]:
@@ -41,27 +39,15 @@ def parse(lines: Iterable[str], *, tid: int | None = None) -> Iterator[Record]:
     yield from reading.rest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """The beginning of a call."""
-
-    lines: tuple[int, ...]
-    tid: int | None
-    started_ns: int | None
-    text: str
-    keys: bool
-    mixed: bool = False
-
-
 class _Reading:
     """What one log needs remembered from line to line."""
 
     def __init__(self, tid: int | None) -> None:
         self._tid = tid
         self._steps_ns = 0
-        self._begun: dict[int | None, _Half] = {}
+        self._begun: dict[int | None, Half] = {}
         """Thread → its call whose `resumed` line is still to come."""
-        self._cut: _Half | None = None
+        self._cut: Half | None = None
         """A call whose line ended too early: text of another program, or of strace, came into it."""
         self._keys_cut = False
         """A line with keys was cut: any later one may be its rest."""
@@ -78,7 +64,7 @@ class _Reading:
         if tid in self._begun:
             return None
         started_ns = None if seconds is None else nanoseconds(seconds, part)
-        return _complete(_Half((number,), tid, started_ns, line[begin.start(5) :], False), name)
+        return complete(Half((number,), tid, started_ns, line[begin.start(5) :], False), name)
 
     def line(self, number: int, line: str) -> Iterator[Record]:
         """The records that this line completes."""
@@ -91,7 +77,7 @@ class _Reading:
             body, is_key = self._without_keys(body, tid)
         at_ns = self._time(leader)
         if name := forms.call_name(body):
-            yield from self._call_line(_Half((number,), tid, at_ns, body, is_key), name)
+            yield from self._call_line(Half((number,), tid, at_ns, body, is_key), name)
         elif resumed := forms.RESUMED.match(body):
             yield from self._resumed(number, tid, at_ns, resumed["name"], body[resumed.end() :], is_key)
         elif signal := forms.SIGNAL.fullmatch(body):
@@ -109,7 +95,7 @@ class _Reading:
         """The calls whose end is not in the log."""
         yield from self._given_up()
         for half in self._begun.values():
-            yield _unfinished(half, Ending.UNFINISHED)
+            yield unfinished(half, Ending.UNFINISHED)
         self._begun.clear()
 
     def _time(self, leader: Leader) -> int | None:
@@ -131,18 +117,18 @@ class _Reading:
             return keys.without_value(body, 0), True
         return body, False
 
-    def _call_line(self, half: _Half, name: str) -> Iterator[Record]:
+    def _call_line(self, half: Half, name: str) -> Iterator[Record]:
         yield from self._given_up()
         if half.tid is not None and (lost := self._begun.pop(half.tid, None)):
-            yield _unfinished(lost, Ending.UNFINISHED)
+            yield unfinished(lost, Ending.UNFINISHED)
         if half.text.endswith(forms.UNFINISHED):
             half = replace(half, text=half.text.removesuffix(forms.UNFINISHED))
             if before := self._begun.pop(half.tid, None):
-                yield _unfinished(before, Ending.UNFINISHED)
+                yield unfinished(before, Ending.UNFINISHED)
             self._begun[half.tid] = half
         elif half.text.endswith(forms.DETACHED):
-            yield _unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
-        elif call := _complete(half, name):
+            yield unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+        elif call := complete(half, name):
             yield call
         else:
             if inner := forms.INNER_NOTICE.search(half.text):
@@ -159,8 +145,10 @@ class _Reading:
         yield from self._given_up()
         found = self._half(tid, name)
         if found is None:
-            orphan = _Half((number,), tid, None, f"{name}({second.lstrip()}", is_key)
-            yield _complete(orphan, name, begun=False, resumed_ns=at_ns) or _orphan(orphan, name, at_ns)
+            orphan = Half((number,), tid, None, f"{name}({second.lstrip()}", is_key)
+            yield complete(orphan, name, begun=False, resumed_ns=at_ns) or without_beginning(
+                orphan, name, at_ns
+            )
             return
         key, half = found
         del self._begun[key]
@@ -174,11 +162,11 @@ class _Reading:
         if joined.text.endswith(forms.UNFINISHED):
             self._begun[joined.tid] = replace(joined, text=joined.text.removesuffix(forms.UNFINISHED))
         elif joined.text.endswith(forms.DETACHED):
-            yield _unfinished(replace(joined, text=joined.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+            yield unfinished(replace(joined, text=joined.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
         else:
-            yield _complete(joined, name, resumed_ns=at_ns) or Unparsed(joined.lines, joined.text)
+            yield complete(joined, name, resumed_ns=at_ns) or Unparsed(joined.lines, joined.text)
 
-    def _half(self, tid: int | None, name: str) -> tuple[int | None, _Half] | None:
+    def _half(self, tid: int | None, name: str) -> tuple[int | None, Half] | None:
         """The beginning of the call that a `resumed` line of that name ends, and its key.
 
         In the form with brackets a line has no thread while strace has only one: then it is the
@@ -196,7 +184,7 @@ class _Reading:
 
     def _ended(self, number: int, tid: int | None, at_ns: int | None, how: str) -> Iterator[Record]:
         if half := self._begun.pop(tid, None):
-            yield _unfinished(half, Ending.NOT_RETURNED)
+            yield unfinished(half, Ending.NOT_RETURNED)
         if (by := forms.SUPERSEDED.fullmatch(how)) and (half := self._begun.pop(int(by[1]), None)):
             # The thread that called execve goes on under the id of the first one.
             self._begun[tid] = half
@@ -212,9 +200,9 @@ class _Reading:
                 return
             if half.text.endswith(forms.DETACHED):
                 self._cut = None
-                yield _unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
+                yield unfinished(replace(half, text=half.text.removesuffix(forms.DETACHED)), Ending.DETACHED)
                 return
-            if forms.REST.match(body) and (call := _complete(half, None)):
+            if forms.REST.match(body) and (call := complete(half, None)):
                 self._cut = None
                 yield call
                 return
@@ -237,78 +225,3 @@ class _Reading:
         if self._cut is not None:
             cut, self._cut = self._cut, None
             yield Unparsed(cut.lines, cut.text)
-
-
-def _complete(
-    half: _Half, name: str | None, *, begun: bool = True, resumed_ns: int | None = None
-) -> Call | None:
-    """The call, if the text is one with its result."""
-    text = half.text
-    name = name or forms.call_name(text)
-    if name is None:
-        return None
-    try:
-        if text.endswith("?") and (never := forms.NEVER_RETURNED.search(text)):
-            arguments, _ = split_arguments(text[: never.start()] + ")", len(name) + 1)
-            result, duration_ns = Result("?", None, None, (), False, False), None
-        else:
-            arguments, end = split_arguments(text, len(name) + 1)
-            result, duration_ns = parse_result(text, end)
-    except (CutError, NoResultError):
-        return None
-    ending = Ending.NOT_RETURNED if result.value is None and result.error is None else Ending.RETURNED
-    return _call(half, name, arguments, result, duration_ns, ending, begun, resumed_ns)
-
-
-def _unfinished(half: _Half, ending: Ending) -> Call:
-    """The call as far as it was printed."""
-    name = forms.call_name(half.text) or ""
-    try:
-        arguments, _ = split_arguments(half.text + ")", len(name) + 1)
-    except CutError:
-        arguments = (half.text[len(name) + 1 :].strip(),)
-    return _call(half, name, arguments, None, None, ending, True, None)
-
-
-def _orphan(half: _Half, name: str, resumed_ns: int | None) -> Record:
-    """The end of a call whose beginning is not in the log, which may begin within an argument."""
-    # A note on the result may hold what looks like one: not the last such place need be the result.
-    for found in list(forms.RESULT_BEGIN.finditer(half.text))[:-9:-1]:
-        try:
-            result, duration_ns = parse_result(half.text, found.start() + 1)
-        except NoResultError:
-            continue
-        ending = Ending.RETURNED if result.value is not None or result.error else Ending.NOT_RETURNED
-        return _call(half, name, (), result, duration_ns, ending, False, resumed_ns)
-    return Unparsed(half.lines, half.text)
-
-
-def _call(
-    half: _Half,
-    name: str,
-    arguments: tuple[str, ...],
-    result: Result | None,
-    duration_ns: int | None,
-    ending: Ending,
-    begun: bool,
-    resumed_ns: int | None,
-) -> Call:
-    resumes = None
-    if name == "restart_syscall" and arguments and (found := forms.RESUMES.fullmatch(arguments[0])):
-        resumes = found[1]
-    return Call(
-        half.lines,
-        half.tid,
-        half.started_ns,
-        resumed_ns,
-        duration_ns,
-        name,
-        arguments,
-        result,
-        ending,
-        begun,
-        resumes,
-        half.mixed,
-        half.keys,
-        half.text,
-    )

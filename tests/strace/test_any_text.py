@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from tests.strace.corpus_logs import CORPUS, SECRETS
 from uringtrace.tracer.strace import Tables, account, batches, lines_of, parse, recognise
+from uringtrace.tracer.strace.descriptors import shown_file
 
 any_time = settings(deadline=None)
 PIECES = [
+    "9" * 20,
+    "9" * 5000,
     "11 ",
     "[pid    12] ",
     "1700000000.000001 ",
@@ -98,6 +101,16 @@ def test_a_log_can_be_read_to_any_line(lines: list[str]) -> None:
     """What comes later changes nothing of what was yielded but that calls may still be completed."""
     for shorter, longer in pairwise(lines[:end] for end in range(len(lines) + 1)):
         assert account(parse(shorter)).lines + 1 == account(parse(longer)).lines
+
+
+@any_time
+@given(
+    st.lists(st.sampled_from(["TCP", "UNIX", ":[", "->", ",", '"', "]", "12", "²", "\\", "<char 1:3>"])).map(
+        "".join
+    )
+)
+def test_a_file_may_be_shown_as_any_text(text: str) -> None:
+    assert shown_file(text).kind
 
 
 KEY = "KEY-SECRET-SALT-REC-SEQ"

@@ -1,4 +1,4 @@
-"""Logs in the styles of other versions of strace, with what is in them."""
+"""Logs in the styles of other versions of strace, and of attached processes, with what is in them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def results(calls: list[Call]) -> list[tuple[int | None, str, int | str | None]]
     [
         ("killed_unknown_call", "-f -ttt -T -y", Account(15, 7, 12, 1, 2, 0, 0, 0)),
         ("killed_wrong_call", "-f -r", Account(13, 7, 10, 1, 2, 0, 0, 0)),
+        ("attached", "-f", Account(59, 56, 57, 0, 0, 2, 0, 0)),
+        ("attached_execve", "-f", Account(44, 37, 41, 0, 2, 1, 0, 0)),
         ("written_5.10", "-f -ttt -T -yy", Account(17, 12, 14, 1, 2, 0, 0, 0)),
         ("written_old_spaces", "-f", Account(11, 3, 5, 2, 0, 4, 0, 0)),
         ("written_attach", "-f", Account(16, 7, 12, 0, 2, 2, 0, 0)),
@@ -129,6 +131,19 @@ def test_a_log_of_an_attached_process() -> None:
     notices = [record.text for record in records if isinstance(record, Notice)]
     assert notices[0] == "strace: Process 300 attached with 3 threads"
     assert notices[-1] == "strace: Process 300 detached"
+
+
+def test_detaching_and_execve_in_a_thread() -> None:
+    detached = [call for call in calls_of("attached") if call.ending is not RETURNED]
+    assert [(call.tid, call.ending) for call in detached] == [
+        (32359, Ending.DETACHED),
+        (32401, Ending.DETACHED),
+    ]
+    calls = calls_of("attached_execve")
+    (execve,) = [call for call in calls if call.name == "execve"]
+    assert (execve.tid, execve.ending, len(execve.lines)) == (32449, RETURNED, 2)
+    ended = [(call.tid, call.name) for call in calls if call.ending is NOT_RETURNED]
+    assert ended == [(32406, "clock_nanosleep"), (32448, "clock_nanosleep")]
 
 
 def test_6_3_to_6_12() -> None:

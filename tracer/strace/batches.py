@@ -114,7 +114,8 @@ def _row(call: Call, tables: Tables) -> tuple[int, ...]:
 
 
 def _or_unknown(time_ns: int | None) -> int:
-    return UNKNOWN_NS if time_ns is None else time_ns
+    # A number that fits no time is not one: a program's text in the log may look like it.
+    return UNKNOWN_NS if time_ns is None or time_ns >= 1 << 63 else time_ns
 
 
 _KERNEL_ERRORS = {

@@ -41,7 +41,12 @@ class ShownFile:
 
 
 _DESCRIPTOR = re.compile(
-    rf"(?:[a-z_]\w*=)?(?P<number>AT_FDCWD|0x[0-9a-f]+|-?\d+)(?:\ /\*\ AT_FDCWD\ \*/)?(?P<file>{FILE})?",
+    rf"""
+    (?:[a-z_]\w*=)?
+    (?P<number>AT_FDCWD|0x[0-9a-f]{{1,16}}|-?\d{{1,10}})
+    (?:\ /\*\ AT_FDCWD\ \*/)?
+    (?P<file>{FILE})?
+    """,
     re.VERBOSE | re.DOTALL,
 )
 _FORMS = (ValueForm.DESCRIPTOR, ValueForm.DIRECTORY)
@@ -100,12 +105,12 @@ def result_descriptor(call: Call) -> Descriptor | None:
 
 
 _SOCKET = re.compile(r"(?P<protocol>[A-Z][A-Z0-9]*)(?:v6|-[A-Z]+)?:\[(?P<inside>.*)\]", re.DOTALL)
-_INODE = re.compile(r"(?P<kind>pipe|socket):\[(?P<inode>\d+)\]")
+_INODE = re.compile(r"(?P<kind>pipe|socket):\[(?P<inode>\d{1,20})\]")
 _ANONYMOUS = re.compile(
     r"anon_inode:\[?(?P<name>[\w.-]+)\]?|(?P<kind>pid|signalfd):.*|\{(?P<first>eventfd)-.*\}"
 )
 """Also how newer versions print pidfd, signalfd (6.3) and eventfd (6.10)."""
-_UNIX = re.compile(r'(?P<inode>\d+)(?:->\d+)?(?:,(?P<at>@?)"(?P<path>.*)")?', re.DOTALL)
+_UNIX = re.compile(r'(?P<inode>\d{1,20})(?:->\d+)?(?:,(?P<at>@?)"(?P<path>.*)")?', re.DOTALL)
 _DEVICE = re.compile(r"<((?:char|block) \d+:\d+)>$")
 
 
@@ -125,7 +130,7 @@ def shown_file(text: str) -> ShownFile:
 
 
 def _socket(protocol: str, inside: str) -> ShownFile:
-    if inside.isdigit():
+    if re.fullmatch(r"\d{1,20}", inside):
         return ShownFile(protocol, inode=int(inside))
     if protocol == "unix":
         matched = _UNIX.fullmatch(inside)

@@ -14,7 +14,7 @@ NEVER_RETURNED = re.compile(r" ?<unfinished \.\.\.>\) *= \?$")
 
 _NAME = re.compile(r"((?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{3,4})\(")
 """With the prefixes and suffixes of the ABIs of MIPS and x32."""
-PLAIN = re.compile(r"(?:(\d{1,7}) +|\[pid +(\d{1,10})\] )?(?:(\d{9,12})\.(\d{1,9}) )?([a-z_]\w*)\(")
+PLAIN = re.compile(r"(?:(\d{1,7}) +|\[pid +(\d{1,7})\] )?(?:([1-8]?\d{9})\.(\d{1,9}) )?([a-z_]\w*)\(")
 """What most lines begin with: thread, time since 1970, name."""
 RESUMED = re.compile(r"<\.\.\. (?P<name>(?:[no]\d\d:)?[A-Za-z_]\w*(?:#\d+)?|\?{3,4}) resumed>")
 RESUMES = re.compile(r"<\.\.\. resuming interrupted ([\w ?:#]+) \.\.\.>")
@@ -23,11 +23,12 @@ END = re.compile(
     r"\+\+\+ (?P<how>exited with -?\d+|killed by \S+(?: \(core dumped\))?"
     r"|superseded by execve in pid \d+) \+\+\+"
 )
-SUPERSEDED = re.compile(r"superseded by execve in pid (\d+)")
+SUPERSEDED = re.compile(r"superseded by execve in pid (\d{1,7})")
 
 _ABOUT_PROCESS = r"Process \d+ (?:attached(?: with \d+ threads?)?|detached)"
 _MODE = r"\[ Process PID=\d+ runs in .{1,40} mode\. \]"
 NOTICE = re.compile(rf"(?:\S*/)?strace: .*|{_ABOUT_PROCESS}|{_MODE}", re.DOTALL)
+LET_GO = re.compile(r"Process (\d{1,7}) detached$")
 INNER_NOTICE = re.compile(rf"(?:/[^\s\"]{{0,200}}/)?strace: (?:{_ABOUT_PROCESS}|{_MODE})$")
 """Within the line of a call, which goes on in the next line: without -o both go to standard error."""
 

@@ -60,11 +60,11 @@ class Leader:
 _SECOND = 1_000_000_000
 _LEADER = re.compile(
     r"""
-    (?:\[pid\ +(?P<bracket>\d{1,10})(?P<named><[^<>]*>)?\][ ]
+    (?:\[pid\ +(?P<bracket>\d{1,7})(?P<named><[^<>]*>)?\][ ]
       |(?P<column>\d{1,7})(?P<called><[^<>]*>)?\ +)?
     (?P<context>\[[^\]\s:]+:[^\]\s]+\]\ )?
     (?:(?P<hour>[0-2]\d):(?P<minute>[0-5]\d):(?P<second>[0-6]\d)(?:\.(?P<day_part>\d{1,9}))?[ ]
-      |(?P<unix>\d{9,12})(?:\.(?P<unix_part>\d{1,9}))?\ )?
+      |(?P<unix>[1-8]?\d{9})(?:\.(?P<unix_part>\d{1,9}))?\ )?
     (?:\(\+\ *(?P<step>\d{1,9})(?:\.(?P<step_part>\d{1,9}))?\)[ ]
       |\ *(?P<alone>\d{1,8})(?:\.(?P<alone_part>\d{1,9}))?\ )?
     (?P<number>\[[\ \d]{3}\d\]\ )?

@@ -87,7 +87,7 @@ class _Reading:
             yield from self._given_up()
             yield from self._ended(number, tid, at_ns, end["how"])
         elif forms.NOTICE.fullmatch(body):
-            yield Notice((number,), body)
+            yield from self._notice((number,), body)
         else:
             yield from self._other(number, line[: leader.end] + body, body)
 
@@ -132,7 +132,7 @@ class _Reading:
             yield call
         else:
             if inner := forms.INNER_NOTICE.search(half.text):
-                yield Notice((), half.text[inner.start() :])
+                yield from self._notice((), half.text[inner.start() :])
                 half = replace(half, text=half.text[: inner.start()])
             else:
                 half = replace(half, mixed=True)
@@ -181,6 +181,11 @@ class _Reading:
             if (key is None or tid is None) and forms.call_name(half.text) == name
         ]
         return found[0] if len(found) == 1 else None
+
+    def _notice(self, lines: tuple[int, ...], text: str) -> Iterator[Record]:
+        yield Notice(lines, text)
+        if (gone := forms.LET_GO.search(text)) and (half := self._begun.pop(int(gone[1]), None)):
+            yield unfinished(half, Ending.DETACHED)
 
     def _ended(self, number: int, tid: int | None, at_ns: int | None, how: str) -> Iterator[Record]:
         if half := self._begun.pop(tid, None):

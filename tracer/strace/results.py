@@ -8,18 +8,18 @@ from uringtrace.tracer.strace.arguments import FILE
 from uringtrace.tracer.strace.leader import nanoseconds, precision
 from uringtrace.tracer.strace.records import Result
 
-_DURATION = re.compile(r" <(\d+)(?:\.(\d{1,9}))?>$")
+_DURATION = re.compile(r" <(\d{1,9})(?:\.(\d{1,9}))?>$")
 _VALUE = re.compile(
     rf"""
-    \ *=\ (?P<value>\?|0x[0-9a-f]+|-?\d+)
+    \ *=\ (?P<value>\?|0x[0-9a-f]{{1,16}}|-?\d{{1,20}})
     (?P<file>{FILE})?
     (?:\ /\*[^*]*\*/)?                                     # a process id in strace's own namespace
-    (?:\ (?P<error>E[A-Z][A-Z0-9_]*|ERRNO_\d+)(?=\ \(|\Z))?
+    (?:\ (?P<error>E[A-Z][A-Z0-9_]*|ERRNO_\d{{1,9}})(?=\ \(|\Z))?
     (?:\ <unavailable>)?
     """,
     re.VERBOSE | re.DOTALL,
 )
-_PLAIN = re.compile(r" *= (-?\d+|0x[0-9a-f]+)(?: <(\d+)\.(\d{1,9})>)?")
+_PLAIN = re.compile(r" *= (-?\d{1,20}|0x[0-9a-f]{1,16})(?: <(\d{1,9})\.(\d{1,9})>)?")
 """Most results: a number, and maybe a duration."""
 _NOTE = re.compile(r' \(((?:[^()"]|"(?:[^"\\]|\\.)*+"|\((?:[^()"]|"(?:[^"\\]|\\.)*+")*+\))*+)\)')
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.strace.strace_output import StraceCall, UnknownLine, split_arguments
+from tests.strace.strace_output import StraceCall, UnknownLine
+from uringtrace.tracer.strace.arguments import split_arguments
 
 _LINE = re.compile(r"\[pid (?P<tgid>\d+) tid (?P<tid>\d+)\] (?P<call>(?P<name>\w+)\(.*)")
 _RESULT = re.compile(

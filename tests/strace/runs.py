@@ -20,6 +20,8 @@ from tests.bpf.processes import URINGTRACE, Process, wait_for
 from tests.strace.log_lines import parse_log
 from tests.strace.strace_output import StraceCall, StraceOutput, parse
 from uringtrace.targets.build import COMPILER_FLAGS
+from uringtrace.tracer.strace import Record, lines_of
+from uringtrace.tracer.strace import parse as parse_lines
 
 _SOURCES = Path(__file__).resolve().parent / "programs"
 ECHO_SERVERS = ("echo_blocking", "echo_epoll", "echo_workers")
@@ -78,6 +80,12 @@ class Runs:
         ]
         self._run(command, program, client)
         return parse(output.read_text())
+
+    def strace_records(self, program: Path, *arguments: str, options: Sequence[str]) -> tuple[Record, ...]:
+        """`strace -f` with these options on the program: all that the log has."""
+        output = self._folder / "strace.txt"
+        self._run(["strace", "-f", *options, "-o", output, program, *arguments], program, None)
+        return tuple(parse_lines(lines_of(output)))
 
     def log(
         self, program: Path, *arguments: str, options: Sequence[str] = (), client: Client | None = None

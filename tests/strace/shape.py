@@ -11,6 +11,8 @@ import re
 from collections.abc import Set
 from dataclasses import dataclass
 
+from uringtrace.tracer.strace.descriptors import unescaped
+
 Place = tuple[str, int]
 """A call's name and the position of an argument, from 0; `RESULT` is its result."""
 
@@ -157,23 +159,7 @@ def shown_file(text: str) -> ShownFile:
     if matched := _ANONYMOUS.fullmatch(text):
         return ShownFile(matched["name"], None)
     path = re.sub(r"<(?:char|block) \d+:\d+>$", "", text).removesuffix(" (deleted)")
-    return ShownFile("path", _unescaped(path))
-
-
-_ESCAPE = re.compile(rb"\\(?:x[0-9a-f]{2}|[0-7]{1,3}|.)")
-_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"f": b"\f", b"v": b"\v"}
-
-
-def _unescaped(path: str) -> str:
-    """strace escapes all but ASCII as C does, uringtrace only what would break a line."""
-
-    def character(matched: re.Match[bytes]) -> bytes:
-        code = matched[0][1:]
-        if code.startswith(b"x"):
-            return bytes([int(code[1:], 16)])
-        return bytes([int(code, 8)]) if code.isdigit() else _LETTERS.get(code, code)
-
-    return _ESCAPE.sub(character, path.encode()).decode(errors="replace")
+    return ShownFile("path", unescaped(path))
 
 
 def _socket(protocol: str, addresses: str) -> ShownFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.strace.comparison import Comparison, compare
 from tests.strace.exceptions import CHANGES
 from tests.strace.runs import CONNECTIONS, ECHO_SERVERS, Runs, talk
 from tests.strace.strace_output import StraceCall
+from uringtrace.tracer.strace import Call, Unparsed
 
 Program = Callable[[str], Path]
 TWICE = ("first run", "second run")
@@ -52,3 +54,27 @@ def test_the_workers_server_does_what_it_is_for(runs: Runs, program: Program) ->
             ["recvfrom", "close", "write", "futex"],
         )
         assert own[-1].result == "?"
+
+
+OPTION_SETS = (
+    ("-r",),
+    ("-t", "-r", "-i", "-n"),
+    ("-Y", "-s", "0", "-a", "0"),
+    ("-xx", "-v", "-X", "verbose"),
+    ("-X", "raw", "-k"),
+    ("-C", "-e", "read=all", "-e", "write=all"),
+    ("--absolute-timestamps=unix,ns", "--syscall-times=ns"),
+)
+
+
+@pytest.mark.parametrize("options", OPTION_SETS, ids=" ".join)
+def test_all_that_strace_writes_with_other_options_is_understood(
+    runs: Runs, program: Program, strace_calls: tuple[StraceCall, ...], options: tuple[str, ...]
+) -> None:
+    """Whatever the options, the lines of `calls` tell the same calls with the same results."""
+    records = runs.strace_records(program("calls"), str(runs.work), options=options)
+    assert [record for record in records if isinstance(record, Unparsed)] == []
+    calls = [record for record in records if isinstance(record, Call)]
+    assert Counter((call.name, call.result and call.result.error) for call in calls) == Counter(
+        (call.name, call.error) for call in strace_calls
+    )

@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: each installs what it needs
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
-.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels
+.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -12,6 +12,7 @@ help:
 	@echo "make demo    a server without system calls, under load and traced"
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
+	@echo "make test-reports   the report of each reference server, in a browser"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make lint    lint and types alone"
 	@echo "make clean   remove .venv, build and caches"
@@ -29,6 +30,10 @@ test-kernels: $(VENV)/.developing targets
 	-@$(RUN)/python -m tests.vm.fetch
 	$(RUN)/python -m pytest -p no:cacheprovider -m vm || failed=$$?; \
 	$(RUN)/python -m tests.vm.matrix && exit $${failed:-0}
+
+test-reports: test-packages $(VENV)/.developing targets
+	tools/mount.sh
+	$(RUN)/python -m pytest -p no:cacheprovider -m long
 
 lint: $(VENV)/.developing
 	$(RUN)/ruff check

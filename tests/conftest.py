@@ -37,7 +37,12 @@ def why_no_capture() -> str:
     return ""
 
 
+BEGUN_FIRST = ("vm/test_matrix.py", "report/test_report_browser.py")
+"""Files that take minutes: begun last, one of them would be left alone in the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not str(item.path).endswith(BEGUN_FIRST))
     marked = [item for item in items if item.get_closest_marker("bpf")]
     reason = why_no_capture() if marked else ""
     if reason:

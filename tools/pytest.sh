@@ -19,12 +19,13 @@ run() {
     [ "$status" -eq 0 ] || failed=$status
 }
 
-# Tests of one file stay together: what they share is made once.
-run "${pytest[@]}" -n 2 --dist loadfile -m "not bpf and not vm" "$@"
+# Tests of one file stay together: what they share is made once. Files keep their order, which
+# tests/conftest.py has made: the longest first.
+run "${pytest[@]}" -n 2 --dist loadfile --no-loadscope-reorder -m "not bpf and not vm and not long" "$@"
 if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
-    run sudo -n env "PATH=$PATH" "CI=${CI:-}" PYTHONDONTWRITEBYTECODE=1 "${pytest[@]}" -m "bpf and not vm" "$@"
+    run sudo -n env "PATH=$PATH" "CI=${CI:-}" PYTHONDONTWRITEBYTECODE=1 "${pytest[@]}" -m "bpf and not vm and not long" "$@"
 else
-    run "${pytest[@]}" -m "bpf and not vm" "$@"
+    run "${pytest[@]}" -m "bpf and not vm and not long" "$@"
 fi
 [ -n "$ran" ] || exit 5
 exit "$failed"

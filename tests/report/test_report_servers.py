@@ -20,14 +20,16 @@ from uringtrace.ui.report.page import page
 
 pytestmark = [pytest.mark.bpf, *needs_browser()]
 URINGTRACE = (sys.executable, "-m", "uringtrace")
-SERVERS = ("epoll", "executor", "uring", "uring-sqpoll", "asyncio")
-"""One of each kind; all of them take minutes."""
+SLICE = ("executor", "uring-sqpoll")
+"""In every run of the tests; all servers take minutes: `make test-reports`."""
+SERVERS = [name if name in SLICE else pytest.param(name, marks=pytest.mark.long) for name in ARCHITECTURES]
 
 
 def recorded(name: str, path: Path) -> Path:
     """A second of the server under load."""
     with running(name) as server:
         load = [*URINGTRACE, "load", server.first["listening"], "-d", "5", "--connections", "8"]
+        load += ["--tls"] if ARCHITECTURES[name].tls else []
         record = [*URINGTRACE, "record", "-f", "-p", str(server.pid), "-d", "1", "-o", str(path)]
         with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as loading:
             done = subprocess.run(record, capture_output=True, text=True, check=False, timeout=60)

@@ -32,7 +32,7 @@ _FOREVER = 1_000_000_000_000
 _PANES = ((b"2", b"PEER"), (b"4", b"WAKES"), (b"3", b"SQ FILL"), (b"1", b"OPERATION"))
 """Keys, and a heading that only their pane has."""
 _FIRST_DATA = b"unseen by strace"
-_LOST = re.compile(r"lost ([\d,]+)")
+_LOST = re.compile(r"lost (\d[\d,]*\d|\d)")
 _LONGEST_SECONDS = 300
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import resource
-import subprocess
 import select
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial

@@ -1,0 +1,26 @@
+"""Findings: what is wrong with the target's I/O, judged from the records of any source."""
+
+from uringtrace.tracer.findings.diagnosis import Diagnosed, Diagnosis
+from uringtrace.tracer.findings.finding import (
+    Confidence,
+    Evidence,
+    Finding,
+    Severity,
+    State,
+    Subject,
+    Verdict,
+    Window,
+)
+
+__all__ = [
+    "Confidence",
+    "Diagnosed",
+    "Diagnosis",
+    "Evidence",
+    "Finding",
+    "Severity",
+    "State",
+    "Subject",
+    "Verdict",
+    "Window",
+]

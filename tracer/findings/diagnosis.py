@@ -6,7 +6,7 @@ follows is judged together with what came before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from uringtrace.tracer.findings.finding import Finding, Severity, State, Verdict
 from uringtrace.tracer.findings.rule import Moment, Rule, Shared
 from uringtrace.tracer.findings.rules import RULES
 from uringtrace.tracer.findings.step import Step
+from uringtrace.tracer.findings.thread_looks import look_at
 from uringtrace.tracer.record import OPERATION, Batch, Kind
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, FilesAndFacts, Losses
@@ -55,8 +56,8 @@ class Diagnosis:
 
     def __init__(self, context: Context, rules: Sequence[type[Rule]] = RULES) -> None:
         self._context = context
-        self._shared = Shared(context)
-        self._rules = [rule(self._shared) for rule in rules]
+        self.shared = Shared(context)
+        self._rules = [rule(self.shared) for rule in rules]
         self._operations = self._calls = 0
         self._unfinished: list[Batch] = []
 
@@ -70,8 +71,13 @@ class Diagnosis:
         unfinished = step.column("kind") == Kind.UNFINISHED
         if unfinished.any():
             self._unfinished.append(step.rows(unfinished))
+        self.shared.observe(step)
         for rule in self._rules:
             rule.observe(step)
+
+    def look(self, pids: Iterable[int], now_ns: int) -> None:
+        """While a capture runs, a few times a second: how the target's threads spend their time."""
+        look_at(pids, self.shared.looks, now_ns)
 
     def judge(
         self, facts: FilesAndFacts, at_ns: int | None = None, *, under_way: Batch | None = None

@@ -13,8 +13,10 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.findings.descriptor_ends import DescriptorEnds
 from uringtrace.tracer.findings.finding import Subject, Verdict
 from uringtrace.tracer.findings.step import Step
+from uringtrace.tracer.findings.thread_looks import ThreadLooks
 from uringtrace.tracer.record import OPCODES, Batch
 from uringtrace.tracer.source import Context, FilesAndFacts, Ring
 
@@ -30,7 +32,13 @@ class Shared:
         self.context = context
         self._opcodes = {name: opcode for opcode, name in context.operation_names.items()}
         self.sees_calls = bool(CALL_PROBES & set(context.probes))
+        self.ends = DescriptorEnds(self.opcode("close"), self.opcode("CLOSE"))
+        self.looks = ThreadLooks()
         self.sees_operations = any(name.startswith(RING_PROBES) for name in context.probes)
+
+    def observe(self, step: Step) -> None:
+        """Follow a drain, before any rule sees it."""
+        self.ends.observe(step)
 
     def name(self, opcode: int) -> str:
         """Of an operation or system call."""

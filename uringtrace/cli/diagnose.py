@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from uringtrace.tracer.records import Records
     from uringtrace.tracer.source import Source
 
+LOOK_NS = 250_000_000
+"""Between two looks at the threads of a running target."""
 GATES = ("info", "warn", "critical")
 
 
@@ -32,6 +34,8 @@ class Stream:
     source: Source
     records: Iterator[Records]
     child_status: Callable[[], int | None]
+    pids: Callable[[], frozenset[int] | None] | None = None
+    """The target's processes while they run; None for a recording."""
 
 
 class DiagnoseCommand:
@@ -72,10 +76,15 @@ def diagnose(stream: Stream) -> Diagnosed:
     """Take everything in, then judge."""
     from uringtrace.tracer.findings import Diagnosis
 
-    diagnosis = Diagnosis(stream.source.context)
+    source = stream.source
+    diagnosis = Diagnosis(source.context)
+    looked_ns = 0
     for records in stream.records:
-        diagnosis.add(records, stream.source)
-    return diagnosis.judge(stream.source)
+        if stream.pids is not None and source.ended_ns >= looked_ns + LOOK_NS:
+            looked_ns = source.ended_ns
+            diagnosis.look(stream.pids() or (), looked_ns)
+        diagnosis.add(records, source)
+    return diagnosis.judge(source)
 
 
 def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
@@ -131,4 +140,4 @@ def opened(arguments: argparse.Namespace) -> Iterator[Stream]:
         for limit in capture.limits:
             notice(limit)
         records = stopped_after(capture.records(), capture, arguments.duration)
-        yield Stream(capture, records, lambda: capture.child_status)
+        yield Stream(capture, records, lambda: capture.child_status, lambda: capture.pids)

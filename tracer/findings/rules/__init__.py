@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 from uringtrace.tracer.findings.rule import Rule
+from uringtrace.tracer.findings.rules.broken_links import BrokenLinks
+from uringtrace.tracer.findings.rules.buffer_overlap import BufferOverlap
+from uringtrace.tracer.findings.rules.buffers_exhausted import BuffersExhausted
 from uringtrace.tracer.findings.rules.cq_overflow import CompletionQueueOverflow
+from uringtrace.tracer.findings.rules.error_flood import ErrorFlood
 from uringtrace.tracer.findings.rules.io_wq import WorkerPunts
+from uringtrace.tracer.findings.rules.multishot_ended import MultishotEnded
+from uringtrace.tracer.findings.rules.never_completed import NeverCompleted
 from uringtrace.tracer.findings.rules.one_by_one import OneByOne
+from uringtrace.tracer.findings.rules.ring_unused import RingUnused
+from uringtrace.tracer.findings.rules.sqpoll import PollingThreadAsleep, PollingThreadBurning
+from uringtrace.tracer.findings.rules.taken_away import MemoryUnmapped, UnregisteredInUse
 
-RULES: tuple[type[Rule], ...] = (WorkerPunts, OneByOne, CompletionQueueOverflow)
+RULES: tuple[type[Rule], ...] = (
+    WorkerPunts,
+    OneByOne,
+    CompletionQueueOverflow,
+    PollingThreadAsleep,
+    PollingThreadBurning,
+    ErrorFlood,
+    NeverCompleted,
+    MultishotEnded,
+    BuffersExhausted,
+    BrokenLinks,
+    BufferOverlap,
+    MemoryUnmapped,
+    UnregisteredInUse,
+    RingUnused,
+)

@@ -13,6 +13,7 @@ from collections import Counter
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uringtrace.tracer.findings.finding import (
     Confidence,
@@ -50,11 +51,12 @@ class WorkerPunts:
         self._totals = np.zeros(OPCODES, np.int64)
         self._punts: Counter[tuple[int, int]] = Counter()
         """By opcode and file."""
-        self._asked: Counter[tuple[int, int]] = Counter()
-        self._rings: dict[tuple[int, int], tuple[int, int, int]] = {}
-        """Ring, process and descriptor of the last one."""
-        self._windows: dict[tuple[int, int], tuple[int, int]] = {}
-        self._at_once: Counter[tuple[int, int]] = Counter()
+        self._asked: Counter[int] = Counter()
+        """By opcode, as the next two."""
+        self._windows: dict[int, Window] = {}
+        self._at_once: Counter[int] = Counter()
+        self._places: dict[tuple[int, int], tuple[int, int, int]] = {}
+        """Ring, process and descriptor of the last one, by opcode and file."""
         self._evicted = 0
 
     def observe(self, step: Step) -> None:
@@ -65,22 +67,29 @@ class WorkerPunts:
         punted = completed & (step.column("path") & Path.IO_WQ != 0)
         if not punted.any():
             return
-        rows = step.rows(punted)
-        key = rows["opcode"].astype(np.uint64) << np.uint64(32) | rows["file"]
-        for value in np.unique(key).tolist():
-            group = rows[key == value]
-            opcode, file = value >> 32, value & 0xFFFFFFFF
-            name = (opcode, file)
+        index = np.flatnonzero(punted)
+        opcode, asked = step.column("opcode")[index], step.column("sqe_flags")[index] & SQE_ASYNC != 0
+        for number in np.unique(opcode).tolist():
+            chosen = opcode == number
+            self._add(step, number, index[chosen])
+            self._asked[number] += int(asked[chosen].sum())
+
+    def _add(self, step: Step, opcode: int, index: NDArray[np.intp]) -> None:
+        begun, ended = step.column("submitted_ns")[index], step.column("completed_ns")[index]
+        self._at_once[opcode] = max(self._at_once[opcode], _most_at_once(begun, ended))
+        start = self._windows[opcode].start_ns if opcode in self._windows else int(begun.min())
+        self._windows[opcode] = Window(start, int(ended[-1]))
+        file = step.column("file")[index]
+        files, last, counts = np.unique(file[::-1], return_index=True, return_counts=True)
+        last = index[len(index) - 1 - last]
+        columns = (step.column(name)[last].tolist() for name in ("ring", "tgid", "fd"))
+        for number, count, *place in zip(files.tolist(), counts.tolist(), *columns, strict=True):
+            name = opcode, number
             if name not in self._punts and len(self._punts) >= _MOST_KEPT:
-                self._evicted += len(group)
+                self._evicted += count
                 continue
-            self._punts[name] += len(group)
-            self._asked[name] += int((group["sqe_flags"] & SQE_ASYNC != 0).sum())
-            last = group[-1]
-            self._rings[name] = int(last["ring"]), int(last["tgid"]), int(last["fd"])
-            first_ns = self._windows.get(name, (int(group["submitted_ns"].min()), 0))[0]
-            self._windows[name] = first_ns, int(group["completed_ns"].max())
-            self._at_once[name] = max(self._at_once[name], _most_at_once(group))
+            self._punts[name] += count
+            self._places[name] = place[0], place[1], place[2]
 
     def judge(self, moment: Moment) -> Verdict:
         if not self._totals.any():
@@ -94,26 +103,27 @@ class WorkerPunts:
 
     def _finding(self, moment: Moment, opcode: int, kind: str, keys: list[tuple[int, int]]) -> Finding:
         punts = sum(self._punts[key] for key in keys)
-        asked = sum(self._asked[key] for key in keys)
         total = int(self._totals[opcode])
         share = punts / total
         name = self._shared.name(opcode)
         busiest = max(keys, key=lambda key: self._punts[key])
-        ring, tgid, fd = self._rings[busiest]
+        ring, tgid, fd = self._places[busiest]
         often = punts >= FEWEST and share >= SHARE and bool(self._data[opcode])
-        at_once = max(self._at_once[key] for key in keys)
+        at_once, asked = self._at_once[opcode], self._asked[opcode]
         evidence = [
             Evidence(
                 f"{punts:,} of {total:,} {name} ({share:.0%}) went to a worker thread, on {kind}",
                 {"operation": name, "file_type": kind, "punts": punts, "completions": total, "share": share},
             ),
             Evidence(
-                f"at least {at_once:,} of them at once: each that blocks needs a worker of its own",
+                f"at least {at_once:,} {name} at once: each that blocks needs a worker of its own",
                 {"at_once": at_once},
             ),
         ]
         if asked:
-            evidence.append(Evidence(f"IOSQE_ASYNC asked for it {asked:,} times", {"asked": asked}))
+            evidence.append(
+                Evidence(f"IOSQE_ASYNC asked for it {asked:,} times, on any file", {"asked": asked})
+            )
         return Finding(
             self.tag,
             Severity.WARNING if often else Severity.INFO,
@@ -123,11 +133,8 @@ class WorkerPunts:
             tuple(evidence),
             "A worker costs two switches of threads for each operation, and one thread for each that blocks; "
             "writes to one file wait for each other.",
-            _advice(kind, asked=asked == punts, data=bool(self._data[opcode])),
-            Window(
-                min(self._windows[key][0] for key in keys),
-                max(self._windows[key][1] for key in keys),
-            ),
+            _advice(kind, asked=asked >= punts, data=bool(self._data[opcode])),
+            self._windows[opcode],
         )
 
 
@@ -144,9 +151,9 @@ def _advice(kind: str, *, asked: bool, data: bool) -> str:
     return "Open it with O_NONBLOCK, so that io_uring arms a poll in place of a worker."
 
 
-def _most_at_once(rows: np.ndarray[tuple[int], np.dtype[np.void]]) -> int:
-    """Most intervals from submission to completion that overlap; those of other batches are not counted."""
-    begin, end = np.sort(rows["submitted_ns"]), np.sort(rows["completed_ns"])
+def _most_at_once(begun: NDArray[np.uint64], ended: NDArray[np.uint64]) -> int:
+    """Most intervals that overlap; those of other batches are not counted."""
+    begin, end = np.sort(begun), np.sort(ended)
     open_then = np.arange(1, len(begin) + 1) - np.searchsorted(end, begin, side="right")
     return int(open_then.max())
 

@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: each installs what it needs
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
-.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports
+.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports test-findings
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -13,6 +13,7 @@ help:
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
 	@echo "make test-reports   the report of each reference server, in a browser"
+	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make lint    lint and types alone"
 	@echo "make clean   remove .venv, build and caches"
@@ -34,6 +35,13 @@ test-kernels: $(VENV)/.developing targets
 test-reports: test-packages $(VENV)/.developing targets
 	tools/mount.sh
 	$(RUN)/python -m pytest -p no:cacheprovider -m long
+
+# The reference servers, healthy and with each fault, diagnosed while they run; writes the table of
+# docs/findings.md.
+test-findings: test-packages $(VENV)/.developing targets
+	tools/mount.sh
+	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings/test_servers.py; \
+	failed=$$?; $(RUN)/python -m tests.findings.matrix && exit $$failed
 
 lint: $(VENV)/.developing
 	$(RUN)/ruff check

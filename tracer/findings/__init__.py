@@ -1,5 +1,6 @@
 """Findings: what is wrong with the target's I/O, judged from the records of any source."""
 
+from uringtrace.tracer.findings.architecture import Architecture
 from uringtrace.tracer.findings.diagnosis import Diagnosed, Diagnosis
 from uringtrace.tracer.findings.finding import (
     Confidence,
@@ -13,6 +14,7 @@ from uringtrace.tracer.findings.finding import (
 )
 
 __all__ = [
+    "Architecture",
     "Confidence",
     "Diagnosed",
     "Diagnosis",

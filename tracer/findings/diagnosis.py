@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uringtrace.tracer.findings.architecture import Architecture, ArchitectureTracker
 from uringtrace.tracer.findings.finding import Finding, Severity, State, Verdict
 from uringtrace.tracer.findings.rule import Moment, Rule, Shared
 from uringtrace.tracer.findings.rules import RULES
@@ -34,6 +35,7 @@ class Diagnosed:
     verdicts: tuple[Verdict, ...]
     """One per rule, in the order of the rules."""
     losses: Losses
+    architecture: Architecture
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -58,6 +60,7 @@ class Diagnosis:
         self._context = context
         self.shared = Shared(context)
         self._rules = [rule(self.shared) for rule in rules]
+        self._architecture = ArchitectureTracker(self.shared)
         self._operations = self._calls = 0
         self._unfinished: list[Batch] = []
 
@@ -72,6 +75,7 @@ class Diagnosis:
         if unfinished.any():
             self._unfinished.append(step.rows(unfinished))
         self.shared.observe(step)
+        self._architecture.observe(step)
         for rule in self._rules:
             rule.observe(step)
 
@@ -97,4 +101,9 @@ class Diagnosis:
             self._calls,
             tuple(rule.judge(moment) for rule in self._rules),
             facts.losses,
+            self._architecture.decide(moment),
         )
+
+    def architecture(self, facts: FilesAndFacts, at_ns: int) -> Architecture:
+        """What kind of server it is so far, without asking the rules."""
+        return self._architecture.decide(Moment(facts, at_ns, None, ended=False))

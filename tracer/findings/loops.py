@@ -64,6 +64,8 @@ class Instance:
     gaps: deque[Gap] = field(default_factory=lambda: deque(maxlen=_GAPS_KEPT))
     holds_sockets: bool = False
     """It reported a socket, is a ring, or is waited on for several descriptors."""
+    holds_peers: bool = False
+    """It reported a socket that leads somewhere, not one half of a pair."""
     holds_listener: bool = False
     most_waiting: int = 0
     """Threads that were seen to wait on it at once, in one drain."""
@@ -160,12 +162,13 @@ class Loops:
             instance.frontier_ns = int(reach[-1])
             instance.harvester = int(tid[newest[-1]])
 
-    def note_reported(self, epoll_file: int, *, listener: bool) -> None:
-        """An epoll instance was seen to report a socket; `listener`: one that listens."""
+    def note_reported(self, epoll_file: int, *, listener: bool, peer: bool) -> None:
+        """An epoll instance was seen to report a socket; `listener`: one that listens; `peer`: of a peer."""
         instance = self.instances.get(_EPOLL + epoll_file)
         if instance is not None:
             instance.holds_sockets = True
             instance.holds_listener |= listener
+            instance.holds_peers |= peer or listener
 
     def gaps(self, instance: Instance, at_ns: int, under_way: Batch | None) -> list[Gap]:
         """All gaps, the one that lasts until `at_ns` included where it is sure to be one."""

@@ -99,7 +99,9 @@ class Shared:
         for pair in pairs[~np.isin(pairs, self._noted)].tolist():
             file = step.files.get(pair & 0xFFFFFFFF)
             if file is not None and file.socket is not None:
-                self.loops.note_reported(pair >> 32, listener=file.socket.listening)
+                socket = file.socket
+                peer = socket.protocol in ("tcp", "udp") or socket.local is not None
+                self.loops.note_reported(pair >> 32, listener=socket.listening, peer=peer)
         self._noted = np.union1d(self._noted, pairs)[-_NOTED:]
 
     def _wait_opcodes(self) -> frozenset[int]:

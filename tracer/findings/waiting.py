@@ -82,6 +82,10 @@ class Waiting:
     def look(self, connections: tuple[Connection, ...], at_ns: int) -> None:
         """Take note of what lasts."""
         for each in connections:
+            waited = self.unanswered.get(each.number)
+            if waited is not None and waited.since_ns != each.request_waiting_ns:
+                # It was answered after all.
+                del self.unanswered[each.number]
             if each.ended_ns is not None:
                 self._left_since.pop(each.number, None)
                 continue
@@ -125,7 +129,10 @@ class Waiting:
         limit = (rows["arg3"] & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32)
         endless = limit < 0
         passed = (rows["result"] == 0) & (limit > 0)
-        moment = np.where(endless, rows["submitted_ns"], np.where(passed, rows["completed_ns"], 0))
+        # A wait that others add nothing to for so long has no timer that it knows of.
+        settled = rows["completed_ns"] - np.minimum(rows["completed_ns"], np.uint64(LOOK_NS))
+        begun = np.maximum(rows["submitted_ns"], settled)
+        moment = np.where(endless, begun, np.where(passed, rows["completed_ns"], 0))
         for tgid in np.unique(rows["tgid"]).tolist():
             latest = int(moment[rows["tgid"] == tgid].max())
             if latest > self.without_timer.get(tgid, 0):

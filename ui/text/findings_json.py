@@ -13,7 +13,7 @@ SCHEMA = 1
 
 def diagnosis_object(diagnosed: Diagnosed) -> dict[str, Any]:
     """The documented object."""
-    context = diagnosed.context
+    context, architecture = diagnosed.context, diagnosed.architecture
     return {
         "schema": SCHEMA,
         "type": "diagnosis",
@@ -25,6 +25,15 @@ def diagnosis_object(diagnosed: Diagnosed) -> dict[str, Any]:
         "operations": diagnosed.operations,
         "calls": diagnosed.calls,
         "worst": diagnosed.worst.word if diagnosed.worst is not None else None,
+        "architecture": {
+            "kind": architecture.kind.name.lower() if architecture.kind is not None else None,
+            "words": architecture.word,
+            "confidence": architecture.confidence.value,
+            "observations": [
+                {"text": each.text, "values": dict(each.values)} for each in architecture.observations
+            ],
+            "missing": architecture.missing,
+        },
         "findings": [finding_object(finding) for finding in diagnosed.findings],
         "rules": [
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uringtrace.tracer.findings import Diagnosed, Finding, Severity, State, Subject
+from uringtrace.tracer.findings import Architecture, Diagnosed, Finding, Severity, State, Subject
 from uringtrace.tracer.source import Context
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.text import numbers
@@ -19,6 +19,7 @@ def findings_lines(diagnosed: Diagnosed, style: Style) -> list[str]:
     lines = [style.heading(_heading(diagnosed)), ""]
     for finding in diagnosed.findings:
         lines += [*finding_lines(finding, diagnosed.context, style), ""]
+    lines += [*architecture_lines(diagnosed.architecture, style), ""]
     clear = [verdict.tag for verdict in diagnosed.verdicts if verdict.state is State.CLEAR]
     lines += _listed(f"nothing found by {counted(len(clear), 'rule')} that could judge", clear)
     missing = [verdict for verdict in diagnosed.verdicts if verdict.state is State.NOT_APPLICABLE]
@@ -49,6 +50,17 @@ def finding_lines(finding: Finding, context: Context, style: Style) -> list[str]
             (moment - context.started_ns) / 1e9 for moment in (finding.window.start_ns, finding.window.end_ns)
         )
         lines += _part("when", [f"{max(0.0, start):.3f} s to {max(0.0, end):.3f} s of the capture"])
+    return lines
+
+
+def architecture_lines(architecture: Architecture, style: Style) -> list[str]:
+    """What kind of server it is, and what decided that."""
+    lines = [f"architecture: {style.heading(architecture.word)}"]
+    if architecture.kind is None:
+        return lines + wrapped(f"needs {architecture.missing}".split(" "), "  ")
+    lines[0] += f", confidence {architecture.confidence}"
+    for each in architecture.observations:
+        lines += wrapped(each.text.split(" "), "  ")
     return lines
 
 

@@ -83,8 +83,11 @@ class UnbalancedWorkers:
 
     def _others(self, moment: Moment) -> set[int]:
         """Threads that wait for a listener, and have not accepted anything."""
-        loops = self._shared.loops.instances.values()
-        waiting = {tid for loop in loops if loop.holds_listener for tid in loop.waiters}
+        loops = [loop for loop in self._shared.loops.instances.values() if loop.holds_listener]
+        waiting = {tid for loop in loops for tid in loop.waiters}
+        if not any(tid in waiting for _, tid in self._accepted):
+            # Whoever waits tells others to accept.
+            waiting.clear()
         if moment.under_way is not None:
             rows = moment.under_way[moment.under_way["kind"] == Kind.UNFINISHED]
             listening = {

@@ -27,7 +27,8 @@ from uringtrace.tracer.findings.turns import MOST_THREADS
 
 LONG_NS = 20_000_000
 SHARE = 0.10
-"""Of the capture spent in such waits: a warning."""
+"""Of the capture spent in such waits by one thread, and the next in all: a warning."""
+LOST_NS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class ProcessorStarvation:
         values = {"delays": count, "threads": len(self._delays), "longest_ns": longest_ns}
         finding = Finding(
             self.tag,
-            Severity.WARNING if share >= SHARE else Severity.INFO,
+            Severity.WARNING if share >= SHARE and worst.total_ns >= LOST_NS else Severity.INFO,
             Confidence.HIGH,
             "threads are ready and get no processor",
             moment.thread(tid),

@@ -44,14 +44,10 @@ class StuckRequest:
         if not any(each.requests or each.request_waiting_ns for each in connections):
             return not_applicable(self.tag, "a connection with requests")
         waiting = self._shared.waiting
-        timers = dict(waiting.without_timer)
         if moment.under_way is not None:
             rows = moment.under_way
-            rows = rows[self._shared.calls.of(rows) == Role.EPOLL_WAIT]
-            for row in rows:
-                if int(row["arg3"]) & 0x80000000:
-                    tgid = int(row["tgid"])
-                    timers[tgid] = max(timers.get(tgid, 0), int(row["submitted_ns"]))
+            waiting.note_waits(rows[self._shared.calls.of(rows) == Role.EPOLL_WAIT])
+        timers = waiting.without_timer
         unanswered: dict[int, list[Waited]] = {}
         for each in waiting.unanswered.values():
             process = each.connection.tgid

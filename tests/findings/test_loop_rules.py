@@ -134,13 +134,13 @@ def test_computing_is_told_from_waiting_for_a_processor_where_that_was_observed(
     from tests.findings.diagnosing import PROBES
 
     part = records(*turns(30), wait(350), wait(360))
-    for queued_ns, expected in ((0, State.FOUND), (190 * MS, State.CLEAR)):
+    for ran_ns, queued_ns, expected in ((250 * MS, 0, State.FOUND), (10 * MS, 190 * MS, State.CLEAR)):
         source = FakeSource(
             (part,), context(probes=PROBES), files=FILES, interests=INTERESTS, threads=THREADS
         )
         diagnosis = Diagnosis(source.context)
         diagnosis.shared.looks.add(4243, Look(STARTED_NS, 0, 0))
-        diagnosis.shared.looks.add(4243, Look(STARTED_NS + 355 * MS, 0, queued_ns))
+        diagnosis.shared.looks.add(4243, Look(STARTED_NS + 355 * MS, ran_ns, queued_ns))
         diagnosis.add(part, source)
         assert state(diagnosis.judge(source), "blocked-loop") is expected
     unknown = finding(judged(part), "blocked-loop")

@@ -252,7 +252,7 @@ class ArchitectureTracker:
         handed, told = self._handed / requests, self._told / requests
         why = Evidence(
             f"{len(epoll.waiters)} threads waited on it in turn; {share:.0%} of the data was moved by "
-            f"others, with {handed:.2f} futex hand-overs and {told:.2f} wake-ups of the waiter for each request",
+            f"others, with {handed:.2f} futex hand-overs and {told:.2f} wake-ups of the waiter a request",
             {
                 "waiters": len(epoll.waiters),
                 "moved_elsewhere": share,

@@ -48,10 +48,9 @@ class ThreadLooks:
             return None
         return min(1.0, (looks[-1].ran_ns - looks[0].ran_ns) / (looks[-1].ns - looks[0].ns))
 
-    def queued_ns(self, tid: int, start_ns: int, end_ns: int) -> int | None:
-        """Time without a processor between the last look before `start_ns` and the first after `end_ns`.
-
-        That is at least the time in between these; None where no two looks enclose it.
+    def around(self, tid: int, start_ns: int, end_ns: int) -> tuple[int, int] | None:
+        """Time on a processor, and time ready without one, from the last look before `start_ns` to the first
+        after `end_ns`: each is at least that in between. None where no two looks enclose it.
         """
         looks = self._looks.get(tid)
         if not looks:
@@ -60,7 +59,8 @@ class ThreadLooks:
         before, after = bisect_right(times, start_ns) - 1, bisect_right(times, end_ns)
         if before < 0 or after >= len(times):
             return None
-        return looks[after].queued_ns - looks[before].queued_ns
+        first, last = looks[before], looks[after]
+        return last.ran_ns - first.ran_ns, last.queued_ns - first.queued_ns
 
 
 def look_at(pids: Iterable[int], looks: ThreadLooks, now_ns: int, proc: Path = PROC) -> None:

@@ -17,7 +17,7 @@ from uringtrace.tracer.connections.life import State as TcpState
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.live.connections_now import ConnectionsNow
 from uringtrace.tracer.readiness.calls import ReadinessCalls, Role
-from uringtrace.tracer.record import Batch
+from uringtrace.tracer.record import Batch, Kind
 from uringtrace.tracer.records import SocketEventKind
 from uringtrace.tracer.source import Context, OpenSocket
 
@@ -128,7 +128,7 @@ class Waiting:
         """Waits on epoll instances: those without a time limit, and those whose limit has passed."""
         limit = (rows["arg3"] & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32)
         endless = limit < 0
-        passed = (rows["result"] == 0) & (limit > 0)
+        passed = (rows["kind"] == Kind.COMPLETION) & (rows["result"] == 0) & (limit > 0)
         # A wait that others add nothing to for so long has no timer that it knows of.
         settled = rows["completed_ns"] - np.minimum(rows["completed_ns"], np.uint64(LOOK_NS))
         begun = np.maximum(rows["submitted_ns"], settled)

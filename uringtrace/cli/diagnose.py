@@ -64,6 +64,8 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
         add_colour_argument(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
+        import uringtrace.tracer.findings  # noqa: F401  (what is slow to load, before anything is attached)
+
         with opened(arguments) as stream:
             diagnosed = diagnose(stream)
         show(diagnosed, arguments)

@@ -41,10 +41,8 @@ class _Blocks:
     gaps: list[Gap] = field(default_factory=list)
     stays: list[Stay] = field(default_factory=list)
     files: Counter[tuple[int, int]] = field(default_factory=Counter)
-    starved: int = 0
-    """Gaps that were spent without a processor."""
     told: bool = True
-    """Whether that could be told of each."""
+    """Of a loop that was in no call: that it computed, and did not wait for a processor, is sure."""
 
 
 class BlockedLoop:
@@ -83,11 +81,11 @@ class BlockedLoop:
                 continue
             blocks = causes.setdefault((gap.harvester, cause), _Blocks())
             if cause == OUTSIDE:
-                queued = self._shared.looks.queued_ns(gap.harvester, gap.begin_ns, gap.end_ns)
-                blocks.told &= queued is not None
-                if queued is not None and 2 * queued >= gap.ns:
-                    blocks.starved += 1
+                around = self._shared.looks.around(gap.harvester, gap.begin_ns, gap.end_ns)
+                # Each bounds the time within the gap from above, so that little of one proves the other.
+                if around is not None and 2 * around[0] < gap.ns:
                     continue
+                blocks.told &= around is not None and 2 * around[1] < gap.ns
             blocks.gaps.append(gap)
             mine = [stay for stay in stays if stay.opcode == cause]
             blocks.stays += mine
@@ -137,7 +135,7 @@ class BlockedLoop:
         ]
         if computing and not blocks.told:
             text = "whether it computed or waited for a processor was not observed"
-            evidence.append(Evidence(text, {"starved": None}))
+            evidence.append(Evidence(text))
         return Finding(
             self.tag,
             Severity.WARNING if severe else Severity.INFO,

@@ -129,6 +129,7 @@ class LiveTable(ScrollView, can_focus=True):
         self._follows = follows
         self._pin: _Pin | None = _Pin.END if follows else _Pin.TOP
         self._note = ""
+        self._note_lines: list[str] = []
         self._layout = Layout((), (), 2)
         self._seen = Size()
         """What it has of the screen, without the scroll bar. A hidden one has nothing and keeps what
@@ -203,6 +204,7 @@ class LiveTable(ScrollView, can_focus=True):
             max((len(row.cells[index]) for row in visible), default=0) for index in range(len(self.columns))
         ]
         self._layout = layout(self.columns, content, self._seen.width)
+        self._note_lines = [] if self._rows else wrap(self._note, max(self._seen.width - 2, 1))
 
     def _draw(self) -> None:
         """Have those lines rendered that are others than before."""
@@ -220,8 +222,8 @@ class LiveTable(ScrollView, can_focus=True):
         if y == 0:
             return self._headings(), "live-table--heading"
         if not self._rows:
-            note = wrap(self._note, max(self._seen.width - 2, 1))
-            return f" {note[y - 2]}" if 0 <= y - 2 < len(note) else "", "live-table--quiet"
+            text = self._note_lines[y - 2] if 0 <= y - 2 < len(self._note_lines) else ""
+            return f" {text}" if text else "", "live-table--quiet"
         index = y - 1 + int(self.scroll_offset.y)
         if index >= len(self._rows):
             return "", ""

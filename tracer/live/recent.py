@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import copy_rows, join_rows
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import File
@@ -116,17 +117,17 @@ def _piece(records: Records, begin: int, end: int) -> Records:
     if begin == 0 and last:
         return records
     low, high = np.searchsorted(memory["row"], [begin, end])
-    pieces = memory[low:high].copy()
+    pieces = copy_rows(memory[low:high])
     pieces["row"] -= begin
     events = records.socket_events
     return Records(operations[begin:end], pieces, events if last else events[:0])
 
 
 def _joined(one: Records, other: Records) -> Records:
-    moved = other.memory.copy()
+    moved = copy_rows(other.memory)
     moved["row"] += len(one.operations)
     return Records(
-        np.concatenate([one.operations, other.operations]),
-        np.concatenate([one.memory, moved]),
-        np.concatenate([one.socket_events, other.socket_events]),
+        join_rows([one.operations, other.operations]),
+        join_rows([one.memory, moved]),
+        join_rows([one.socket_events, other.socket_events]),
     )

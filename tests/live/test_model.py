@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import OPCODES, RING, STARTED_NS, FakeSource, call, context, row, rows
 from tests.live.clock import Clock
-from tests.live.test_connections_now import closed, files, reads
+from tests.live.peers import closed, files, reads
 from uringtrace.tracer.live.model import LiveModel, Observed
 from uringtrace.tracer.live.picture import OperationNow, Picture, Playback, ThreadNow
 from uringtrace.tracer.live.ring_states import RingState

@@ -22,8 +22,8 @@ from uringtrace.tracer.live.recent import Recent, RecentOperations
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.records import only_operations
 from uringtrace.tracer.source import File, Losses, Ring, Socket
-from uringtrace.tracer.statistics import accumulate, empty_counters, operation_traits
-from uringtrace.tracer.summary import RingSummary, summarise
+from uringtrace.tracer.statistics import Counters, accumulate, empty_counters, operation_traits
+from uringtrace.tracer.summary import OperationSummary, RingSummary, summarise
 from uringtrace.tracer.threads import Partner, ThreadActivity, Wait
 
 SECOND = 1_000_000_000
@@ -311,7 +311,7 @@ def recent(*batches: Batch, capacity: int = 200_000) -> Recent:
     return kept.view(FILES)
 
 
-def operation_now(operation: object, **changes: object) -> OperationNow:
+def operation_now(operation: OperationSummary, counters: Counters, **changes: object) -> OperationNow:
     values: dict[str, object] = {
         "summary": operation,
         "rate_now": 1_500.0,
@@ -321,6 +321,7 @@ def operation_now(operation: object, **changes: object) -> OperationNow:
         "max_now_ns": 900_000.0,
         "in_flight": 3,
         "history": tuple(float(second % 20) for second in range(HISTORY_SECONDS)),
+        "histogram": counters["histogram"][operation.opcode],
     }
     return OperationNow(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -346,7 +347,7 @@ def picture(
         "live": True,
         "ended": False,
         "summary": summary,
-        "operations": tuple(operation_now(operation) for operation in summary.operations),
+        "operations": tuple(operation_now(operation, counters) for operation in summary.operations),
         "connections": tuple(connections),
         "threads": tuple(threads),
         "rings": tuple(rings),

@@ -183,6 +183,8 @@ class LiveModel:
                 max_now_ns=last.max_ns if last else None,
                 in_flight=int(in_flight[operation.opcode]) if known and in_flight is not None else None,
                 history=history,
+                # The counters grow in place.
+                histogram=self._history.counters["histogram"][operation.opcode].copy(),
             )
 
         return tuple(map(now, summary.operations, histories))

@@ -7,7 +7,10 @@ last whole second before `at_ns`; all others count from the start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.live.recent import Recent
@@ -36,6 +39,8 @@ class OperationNow:
     """Begun and not ended; None where the source cannot tell."""
     history: tuple[float, ...]
     """Results per second, HISTORY_SECONDS of them at most, oldest first."""
+    histogram: NDArray[np.uint64] = field(compare=False, repr=False)
+    """Latencies since the start, shape (statistics.BUCKETS,): as many as `summary.latency` counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ class LiveModel:
             unseen_now=unseen_now,
             tracer_cpu=observed.tracer_cpu,
             recent=self._recent.view(facts.files),
+            under_way=under_way,
             playback=playback,
         )
 

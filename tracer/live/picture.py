@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.live.recent import Recent
+from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.source import Context, Losses
 from uringtrace.tracer.summary import OperationSummary, RingSummary, Summary
 from uringtrace.tracer.threads import ThreadActivity
@@ -128,6 +129,8 @@ class Picture:
     tracer_cpu: float | None
     """Share of one processor that the tracer used in the last second; None on a recording."""
     recent: Recent
+    under_way: UnderWay | None = None
+    """What had begun and not ended, at a moment near `at_ns`; None where that is not known."""
     playback: Playback | None = None
 
     @property

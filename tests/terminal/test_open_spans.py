@@ -128,6 +128,10 @@ def test_what_began_before_the_capture_reaches_back_to_its_beginning() -> None:
     assert lengths(spans_in(moment(before, memory=ended), "rings")) == [(5, OPCODES["RECV"], 7_000)]
     late = under_way(before, at_ns=STARTED_NS + 1)
     assert lengths(spans_in(moment(memory=ended, under_way=late), "rings")) == []
+    many = row("RECV", submitted_ns=0, user_data=0, cqe_flags=CQE_F_MORE, after_ns=2 * SECOND, took_ns=0)
+    assert lengths(spans_in(moment(before, memory=rows(ended, many)), "rings")) == [
+        (5, OPCODES["RECV"], 5_000)
+    ]
     sitting = open_row("epoll_wait", since_ns=1, submitted_ns=0, tid=TGID)
     assert lengths(spans_in(moment(sitting), "threads")) == [(TGID, OPCODES["epoll_wait"], 7_000)]
 

@@ -89,16 +89,17 @@ def _since(
         submitted = batch["submitted_ns"]
         place = np.minimum(np.searchsorted(begun, submitted), len(begun) - 1)
         match = (begun[place] == submitted) & (batch["kind"] == Kind.COMPLETION)
-        match &= (submitted != 0) | (batch["completed_ns"] >= np.uint64(read_ns))
         found.append(batch[match])
     later = np.concatenate(found)
     group = _groups(np.concatenate([rows, later]))
     own, of_later = group[: len(rows)], group[len(rows) :]
     more = (later["cqe_flags"] & CQE_F_MORE != 0) & (later["ring"] != 0)
-    over, latest = np.zeros(len(group), bool), np.zeros(len(group), np.int64)
-    over[of_later[~more]] = True
-    np.maximum.at(latest, of_later[more], later["completed_ns"][more].astype(np.int64))
-    return over[own], latest[own]
+    completed = later["completed_ns"].astype(np.int64)
+    final_ns, latest_ns = np.zeros(len(group), np.int64), np.zeros(len(group), np.int64)
+    np.maximum.at(final_ns, of_later[~more], completed[~more])
+    np.maximum.at(latest_ns, of_later[more], completed[more])
+    ended = final_ns[own] > np.where(rows["submitted_ns"] != 0, 0, read_ns - 1)
+    return ended, np.where(latest_ns > final_ns, latest_ns, 0)[own]
 
 
 def _groups(rows: Batch) -> NDArray[np.intp]:

@@ -96,7 +96,12 @@ def compare(log: Log, ours: Observed, window: tuple[int, int] | None = None) -> 
     """
     theirs = with_opcodes(log, ours.operation_names)
     matching = match(theirs, log, ours)
-    window = window or window_of(matching, ours)
+    printed = window_of(matching, ours)
+    if window is None:
+        window = printed
+    elif theirs.size:
+        # strace may have printed a few lines before it was known to be there.
+        window = min(window[0], printed[0]), max(window[1], printed[1])
     ours_why = why_only_ours(theirs, ours, matching, window)
     theirs_why = why_only_theirs(theirs, log, ours, matching)
     rows = ours.rows

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from uringtrace.errors import UsageError
+from uringtrace.tracer.compare.excerpt import texts_of_lines
 from uringtrace.tracer.compare.sides import Log, Observed, log_of, observed
 from uringtrace.tracer.recording.reader import Recording
 from uringtrace.tracer.strace import End, Record, Tables, Unparsed, batches, lines_of, parse, recognise
@@ -77,3 +78,18 @@ class _Tally:
 def read_recording(recording: Recording) -> Observed:
     """The operations of a recording. Raises nothing for damage: see `Recording.problems`."""
     return observed(recording, recording.batches())
+
+
+def texts_of(path: Path, wanted: Iterable[int]) -> Mapping[int, str]:
+    """What strace wrote of the calls in these lines, numbered as `read_log` does."""
+    found: dict[int, str] = {}
+    left, before = set(wanted), 0
+    for each in log_files(path):
+        if not left:
+            break
+        here = texts_of_lines(parse(lines_of(each), tid=_thread_of(each, path)), {n - before for n in left})
+        found.update((number + before, text) for number, text in here.items())
+        left -= set(found)
+        if left and each != path:
+            before += sum(1 for _ in lines_of(each))
+    return found

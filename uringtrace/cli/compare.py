@@ -1,0 +1,120 @@
+"""`uringtrace compare`: strace and the capture side by side, from a target or from two files."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uringtrace.cli.counting import add_colour_argument, positive_seconds
+from uringtrace.cli.output import notice
+from uringtrace.cli.target_options import add_target_arguments, recording_from
+from uringtrace.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.compare.report import CompareReport
+    from uringtrace.tracer.recording import Recording
+
+_WIDEST = 240
+_ROWS = 40
+_WHOLE_S = 3600.0
+
+
+class CompareCommand:
+    """The command; 1 where strace could not be attached and only the capture's view was shown."""
+
+    name = "compare"
+    summary = "strace and uringtrace on the same seconds, and their cost"
+    group = "Capture"
+    epilog = """examples:
+  uringtrace compare -p 4242              without strace, with it, without it
+  uringtrace compare -p 4242 --once -d 10 with strace alone
+  uringtrace compare -- ./server          start a program for it
+  uringtrace compare --strace strace.log RECORDING
+strace stops the target at every system call: this asks before it attaches"""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        add_target_arguments(parser, recording=True)
+        add = parser.add_argument
+        add("--strace", type=Path, metavar="FILE", help="a log of strace made while RECORDING was")
+        add("-d", "--duration", type=positive_seconds, metavar="SEC", help="of each phase (default: 5)")
+        add("--once", action="store_true", help="only the phase with strace")
+        add("--yes", action="store_true", help="attach strace without asking")
+        add("--rows", type=_rows, default=_ROWS, metavar="N", help=f"of the two columns (default: {_ROWS})")
+        add("--json", action="store_true", help="one JSON object instead of text (docs/compare.md)")
+        add("-o", "--output", metavar="FILE", help="an HTML page to FILE as well")
+        add("--force", action="store_true", help="overwrite FILE")
+        add_colour_argument(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        recording = recording_from(arguments)
+        check(arguments, recording)
+        if recording is not None:
+            of_files(arguments, recording)
+            return EXIT_OK
+        from uringtrace.cli.compare_live import compare_live
+
+        return compare_live(arguments)
+
+
+def check(arguments: argparse.Namespace, recording: Path | None) -> None:
+    """Raise UsageError for options that do not go together, before anything starts."""
+    if recording is not None and arguments.strace is None:
+        raise UsageError("a recording is compared with a log of strace", "add --strace FILE")
+    if recording is None and arguments.strace is not None:
+        raise UsageError("--strace FILE goes with a recording", "uringtrace compare --strace FILE RECORDING")
+    if recording is not None:
+        given = [name for name in ("duration", "once", "yes") if getattr(arguments, name)]
+        if given:
+            raise UsageError("-d, --once and --yes are for a target: a log and a recording are as they are")
+    if arguments.everything:
+        raise UsageError("strace cannot be attached to the whole machine", "name a process: -p PID")
+    if arguments.interface != "all":
+        raise UsageError("compare needs both interfaces: leave --interface out")
+
+
+def of_files(arguments: argparse.Namespace, path: Path) -> None:
+    """Show a log and a recording from elsewhere."""
+    from uringtrace.tracer.compare.build import report_of
+    from uringtrace.tracer.recording import open_recording
+
+    recording = open_recording(path)
+    report = report_of(arguments.strace, recording, rows=arguments.rows)
+    show(report, arguments.strace, recording, arguments)
+    for problem in recording.problems:
+        notice(problem)
+
+
+def show(
+    report: CompareReport, log_path: Path | None, recording: Recording, arguments: argparse.Namespace
+) -> None:
+    """Print the report in the form that was asked for."""
+    if arguments.json:
+        from uringtrace.ui.text.compare_json import compare_json
+
+        print(compare_json(report))
+        return
+    from uringtrace.ui.text.compare_summary import compare_lines
+    from uringtrace.ui.text.compare_texts import texts
+    from uringtrace.ui.text.style import style_for
+
+    style = style_for(arguments.color, sys.stdout)
+    if report.comparison is None:
+        from uringtrace.tracer.replayed_counting import ReplayedCounting
+        from uringtrace.tracer.summary import summary_of
+        from uringtrace.ui.text.summary_table import summary_lines
+
+        counted = ReplayedCounting(recording)
+        while not counted.wait(_WHOLE_S):
+            continue
+        print("\n".join([*summary_lines(summary_of(counted), style), ""]))
+    width = min(_WIDEST, shutil.get_terminal_size((80, 24)).columns)
+    print("\n".join(compare_lines(report, texts(report, log_path, recording), style, width)))
+
+
+def _rows(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1,000,000")
+    return int(text)

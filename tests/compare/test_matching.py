@@ -97,7 +97,7 @@ def test_by_order_every_row_is_accounted_for_once(scene: tuple[list[Done], list[
             last[each.tid] = pair[1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 2**16), st.integers(0, 150), st.integers(0, 150), st.booleans())
 def test_by_order_only_the_ends_may_be_missing(
     seed: int, before: int, after: int, log_is_longer: bool

@@ -11,6 +11,7 @@ from uringtrace.tracer.compare.excerpt import entries
 from uringtrace.tracer.compare.phases import Span, cost, measured
 from uringtrace.tracer.compare.read import read_log, read_recording
 from uringtrace.tracer.compare.report import CompareReport, Strace
+from uringtrace.tracer.compare.sides import Log
 from uringtrace.tracer.recording.reader import Recording
 
 
@@ -51,3 +52,7 @@ def report_of(
         ours=ours,
         duration_s=(recording.ended_ns - recording.context.started_ns) / 1e9,
     )
+
+
+def _strace(log: Log, version: str | None, options: tuple[str, ...] | None) -> Strace:
+    return Strace(version, options or log.format.options, log.lines, log.unparsed_lines)

@@ -29,6 +29,8 @@ class Entry:
     """Where strace has it: the number of its first line."""
     row: int | None
     """Where the capture has it: the row of `Observed.rows`."""
+    call: int | None
+    """Where strace has it: the row of `Log.rows`."""
     only_ours: OnlyOurs
     only_theirs: OnlyTheirs
 
@@ -63,6 +65,7 @@ def entries(log: Log, ours: Observed, comparison: Comparison, most: int) -> tupl
                 int(rows["tid"][row]) if row is not None else int(comparison.tid[number]),
                 int(log.rows["line"][number]) if number != NONE else None,
                 row,
+                number if number != NONE else None,
                 OnlyOurs.MATCHED if row is None else OnlyOurs(int(comparison.ours_why[row])),
                 OnlyTheirs.MATCHED if number == NONE else OnlyTheirs(int(comparison.theirs_why[number])),
             )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uringtrace.cli.counting import add_colour_argument, positive_seconds
+from uringtrace.cli.fresh_output import fresh_output
 from uringtrace.cli.output import notice
 from uringtrace.cli.target_options import add_target_arguments, recording_from
 from uringtrace.errors import EXIT_OK, UsageError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _WIDEST = 240
 _ROWS = 40
+_DRAWN = 2_000
+"""As in `uringtrace.ui.report.compare_content`, which loads plotly; a test compares."""
 _WHOLE_S = 3600.0
 
 
@@ -81,24 +85,39 @@ def of_files(arguments: argparse.Namespace, path: Path) -> None:
     from uringtrace.tracer.recording import open_recording
 
     recording = open_recording(path)
-    report = report_of(arguments.strace, recording, rows=arguments.rows)
+    report = report_of(arguments.strace, recording, rows=rows_wanted(arguments))
     show(report, arguments.strace, recording, arguments)
     for problem in recording.problems:
         notice(problem)
+
+
+def rows_wanted(arguments: argparse.Namespace) -> int:
+    """How many entries the outputs that were asked for need."""
+    text = 0 if arguments.json else arguments.rows
+    return max(text, _DRAWN if arguments.output is not None else 0)
 
 
 def show(
     report: CompareReport, log_path: Path | None, recording: Recording, arguments: argparse.Namespace
 ) -> None:
     """Print the report in the form that was asked for."""
+    from uringtrace.ui.text.compare_texts import texts
+
+    both = texts(report, log_path, recording)
+    if arguments.output is not None:
+        from uringtrace.ui.report.compare_content import compare_page
+
+        with fresh_output(arguments.output, arguments.force) as output:
+            output.write(compare_page(report, both))
     if arguments.json:
         from uringtrace.ui.text.compare_json import compare_json
 
         print(compare_json(report))
         return
     from uringtrace.ui.text.compare_summary import compare_lines
-    from uringtrace.ui.text.compare_texts import texts
     from uringtrace.ui.text.style import style_for
+
+    shown = replace(report, entries=report.entries[: arguments.rows])
 
     style = style_for(arguments.color, sys.stdout)
     if report.comparison is None:
@@ -111,7 +130,7 @@ def show(
             continue
         print("\n".join([*summary_lines(summary_of(counted), style), ""]))
     width = min(_WIDEST, shutil.get_terminal_size((80, 24)).columns)
-    print("\n".join(compare_lines(report, texts(report, log_path, recording), style, width)))
+    print("\n".join(compare_lines(shown, both, style, width)))
 
 
 def _rows(text: str) -> int:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uringtrace.cli.compare import show
+from uringtrace.cli.compare import rows_wanted, show
 from uringtrace.cli.output import notice
 from uringtrace.cli.signals import pass_on, stopping_on_signals
 from uringtrace.cli.target_options import target_from
@@ -47,7 +47,7 @@ def compare_live(arguments: argparse.Namespace) -> int:
         report = report_of(
             log if schedule.window_ns else None,
             recording,
-            rows=arguments.rows,
+            rows=rows_wanted(arguments),
             window=schedule.window_ns,
             spans=schedule.spans,
             version=version(),

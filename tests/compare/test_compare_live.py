@@ -87,8 +87,9 @@ def test_three_phases_tell_what_strace_costs(tmp_path: Path) -> None:
     free = (phases[0]["requests"] + phases[2]["requests"]) / (phases[0]["seconds"] + phases[2]["seconds"])
     under = phases[1]["requests"] / phases[1]["seconds"]
     assert report["cost"]["slowdown"] == pytest.approx(free / under)
-    assert report["cost"]["latency_factor"] > 1
-    assert report["cost"]["cpu_factor"] > 1
+    first, with_strace, last = (phase["latency"]["p50_ns"] for phase in phases)
+    assert report["cost"]["latency_factor"] == pytest.approx(with_strace / ((first + last) / 2))
+    assert report["cost"]["cpu_factor"] > 0
     assert_all_seen_by_both(report)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uringtrace.tracer.compare.sides import slim
 from uringtrace.tracer.connections import ConnectionTracker, Distribution, RequestTimes
@@ -84,23 +83,25 @@ def measured(source: FilesAndFacts, records: Iterable[Records], spans: Sequence[
     marks: list[_Mark] = []
     for part in records:
         rest: Records = part
-        while len(marks) < len(cuts) and rest.operations.size:
-            later = rest.operations["completed_ns"] > np.uint64(cuts[len(marks)])
-            if not later.any():
-                break
-            meter.add(_without_events(rest, ~later))
+        while len(marks) < len(cuts) and (halves := _cut(rest, cuts[len(marks)])):
+            meter.add(halves[0])
             marks.append(meter.mark())
-            rest = rest.select(later)
+            rest = halves[1]
         meter.add(rest)
     while len(marks) < len(cuts):
         marks.append(meter.mark())
     return tuple(_phase(span, marks[2 * number], marks[2 * number + 1]) for number, span in enumerate(spans))
 
 
-def _without_events(part: Records, mask: NDArray[np.bool_]) -> Records:
-    """The chosen rows. Socket events go with the rest: the tracker puts them in order."""
-    chosen = part.select(mask)
-    return chosen if mask.all() else replace(chosen, socket_events=part.socket_events[:0])
+def _cut(part: Records, moment_ns: int) -> tuple[Records, Records] | None:
+    """What ended until then, and later; None where nothing is later."""
+    later = part.operations["completed_ns"] > np.uint64(moment_ns)
+    if not later.any():
+        return None
+    after = part.socket_events["ns"] > np.uint64(moment_ns)
+    events = part.socket_events
+    before = replace(part.select(~later), socket_events=events[~after])
+    return before, replace(part.select(later), socket_events=events[after])
 
 
 @dataclass(frozen=True, slots=True)

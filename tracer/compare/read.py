@@ -1,4 +1,4 @@
-"""A log on disk and a recording, read into the two sides."""
+"""A log on disk, read as one side of a comparison."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from uringtrace.errors import UsageError
 from uringtrace.tracer.compare.excerpt import texts_of_lines
-from uringtrace.tracer.compare.sides import Log, Observed, log_of, observed
-from uringtrace.tracer.recording.reader import Recording
+from uringtrace.tracer.compare.sides import Log, log_of
 from uringtrace.tracer.strace import End, Record, Tables, Unparsed, batches, lines_of, parse, recognise
 
 _RECOGNISED_LINES = 5_000
@@ -73,11 +72,6 @@ class _Tally:
 
     def next_file(self) -> None:
         self.lines_before = self.lines
-
-
-def read_recording(recording: Recording) -> Observed:
-    """The operations of a recording. Raises nothing for damage: see `Recording.problems`."""
-    return observed(recording, recording.batches())
 
 
 def texts_of(path: Path, wanted: Iterable[int]) -> Mapping[int, str]:

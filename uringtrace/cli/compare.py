@@ -17,7 +17,7 @@ from uringtrace.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from uringtrace.tracer.compare.report import CompareReport
-    from uringtrace.tracer.recording import Recording
+    from uringtrace.tracer.source import Source
 
 _WIDEST = 240
 _ROWS = 40
@@ -97,13 +97,11 @@ def rows_wanted(arguments: argparse.Namespace) -> int:
     return max(text, _DRAWN if arguments.output is not None else 0)
 
 
-def show(
-    report: CompareReport, log_path: Path | None, recording: Recording, arguments: argparse.Namespace
-) -> None:
+def show(report: CompareReport, log_path: Path | None, source: Source, arguments: argparse.Namespace) -> None:
     """Print the report in the form that was asked for."""
     from uringtrace.ui.text.compare_texts import texts
 
-    both = texts(report, log_path, recording)
+    both = texts(report, log_path, source)
     if arguments.output is not None:
         from uringtrace.ui.report.compare_content import compare_page
 
@@ -125,7 +123,7 @@ def show(
         from uringtrace.tracer.summary import summary_of
         from uringtrace.ui.text.summary_table import summary_lines
 
-        counted = ReplayedCounting(recording)
+        counted = ReplayedCounting(source)
         while not counted.wait(_WHOLE_S):
             continue
         print("\n".join([*summary_lines(summary_of(counted), style), ""]))

@@ -19,9 +19,9 @@ from uringtrace.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from uringtrace.tracer.capture import StreamingCapture
+    from uringtrace.tracer.compare.kept import Kept
     from uringtrace.tracer.compare.live import Schedule
     from uringtrace.tracer.launch import Launched
-    from uringtrace.tracer.recording import Writer
     from uringtrace.tracer.target import Target
 
 _SECONDS = 5.0
@@ -34,19 +34,17 @@ def compare_live(arguments: argparse.Namespace) -> int:
     """Run the phases and show what came of them; the command's exit code, or 1 without strace."""
     from uringtrace.tracer.compare.attached import OPTIONS, obstacle, version
     from uringtrace.tracer.compare.build import report_of
-    from uringtrace.tracer.recording import open_recording
 
     target = target_from(arguments)
     why_not = obstacle(target.pids)
     if not why_not:
         confirm(arguments, target)
     with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder:
-        place, log = Path(folder) / "recording", Path(folder) / "strace.log"
-        schedule, status = run(arguments, target, place, log, why_not)
-        recording = open_recording(place)
+        place, log = Path(folder) / "journal", Path(folder) / "strace.log"
+        schedule, kept, status = run(arguments, target, place, log, why_not)
         report = report_of(
             log if schedule.window_ns else None,
-            recording,
+            kept,
             rows=rows_wanted(arguments),
             window=schedule.window_ns,
             spans=schedule.spans,
@@ -55,7 +53,7 @@ def compare_live(arguments: argparse.Namespace) -> int:
             why_not=schedule.why_not or ("" if schedule.window_ns else _ENDED_BEFORE),
             target=str(target),
         )
-        show(report, log if schedule.window_ns else None, recording, arguments)
+        show(report, log if schedule.window_ns else None, kept, arguments)
     return pass_on(status) or (EXIT_FAILED if schedule.why_not else 0)
 
 
@@ -73,12 +71,11 @@ def confirm(arguments: argparse.Namespace, target: Target) -> None:
 
 def run(
     arguments: argparse.Namespace, target: Target, place: Path, log: Path, why_not: str
-) -> tuple[Schedule, int | None]:
-    """Capture through all phases; the schedule as it went, and a launched command's status."""
+) -> tuple[Schedule, Kept, int | None]:
+    """Capture through all phases: how they went, what was captured, and a launched command's status."""
     from uringtrace.tracer.capture import start_streaming
+    from uringtrace.tracer.compare.kept import Kept
     from uringtrace.tracer.compare.live import Schedule
-    from uringtrace.tracer.recording import Writer
-    from uringtrace.tracer.recording.chunks import SLOTS
 
     seconds = arguments.duration or (None if arguments.once and target.command else _SECONDS)
     with ExitStack() as stack:
@@ -94,12 +91,14 @@ def run(
         # Last in, first out: strace is gone before the capture, and that before the command.
         stack.callback(schedule.end)
         stack.enter_context(stopping_on_signals(schedule.stop))
-        writer = Writer(place, capture, SLOTS)
-        with writer:
-            start(schedule, launched)
-            drain(capture, writer, schedule)
+        kept = Kept(place, capture)
+        start(schedule, launched)
+        try:
+            drain(capture, kept, schedule)
+        finally:
+            kept.close()
         status = launched.status if launched is not None and launched.ended() else None
-    return schedule, status
+    return schedule, kept, status
 
 
 @contextmanager
@@ -128,16 +127,15 @@ def start(schedule: Schedule, launched: Launched | None) -> None:
     schedule.begin()
 
 
-def drain(capture: StreamingCapture, writer: Writer, schedule: Schedule) -> None:
+def drain(capture: StreamingCapture, kept: Kept, schedule: Schedule) -> None:
     """Store what the capture hands over until the phases, or the target, end."""
     chunks = iter(capture.chunks())
     try:
         for chunk in chunks:
-            if not writer.append(chunk):
-                break
+            kept.append(chunk)
             schedule.step()
     finally:
         schedule.end()
         capture.stop()
-        for _ in chunks:
-            continue
+        for chunk in chunks:
+            kept.append(chunk)

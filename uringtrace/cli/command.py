@@ -61,6 +61,11 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
+    "compare": Entry(
+        "uringtrace.cli.compare:CompareCommand",
+        "strace and uringtrace on the same seconds, and their cost",
+        "Capture",
+    ),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
     "report": Entry(
         "uringtrace.cli.report:ReportCommand",

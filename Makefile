@@ -1,7 +1,8 @@
 # `make demo` and `make test` are all the set-up there is: each installs what it needs
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
-.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports test-findings
+.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports \
+	test-findings compare-servers
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -15,6 +16,7 @@ help:
 	@echo "make test-reports   the report of each reference server, in a browser"
 	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"
+	@echo "make compare-servers  strace beside uringtrace on all servers; writes docs/compare.md"
 	@echo "make lint    lint and types alone"
 	@echo "make clean   remove .venv, build and caches"
 
@@ -52,6 +54,11 @@ lint: $(VENV)/.developing
 bench: test-packages $(VENV)/.developing targets
 	tools/mount.sh
 	$(RUN)/python -m bench
+
+# Writes the table in docs/compare.md: minutes, and best with nothing else on the machine.
+compare-servers: test-packages $(VENV)/.developing targets
+	tools/mount.sh
+	$(RUN)/python -m bench.compare_servers
 
 # Without a compiler or liburing the tests that need the targets say so themselves.
 targets: $(VENV)/.installed

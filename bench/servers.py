@@ -57,8 +57,8 @@ def measure_servers(rounds: int, folder: Path, progress: Callable[[str], None]) 
 
     def rate(architecture: Architecture) -> float:
         progress(f"servers: {architecture.name}")
-        with _serving(architecture) as server:
-            return float(_load(architecture, server, "-d", str(SECONDS))["rate"])
+        with serving(architecture) as server:
+            return float(load_on(architecture, server, "-d", str(SECONDS))["rate"])
 
     def cost(architecture: Architecture) -> Cost:
         progress(f"servers: {architecture.name}, counting")
@@ -107,7 +107,9 @@ def rows_of(
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """A running server."""
+
     process: Running
     address: str
 
@@ -120,16 +122,16 @@ class _Server:
 
 
 @contextmanager
-def _serving(architecture: Architecture) -> Iterator[_Server]:
+def serving(architecture: Architecture) -> Iterator[Server]:
     """The server for a while. Raises `Failed` when it does not start, or does not end well."""
     workers = ("--workers", str(CONNECTIONS)) if architecture.binds_workers else ()
     with running([*URINGTRACE, "serve", architecture.name, *workers]) as process:
         process.wait_for("\n")
-        yield _Server(process, json.loads(process.text().splitlines()[0])["listening"])
+        yield Server(process, json.loads(process.text().splitlines()[0])["listening"])
         process.end(signal.SIGTERM)
 
 
-def _load(architecture: Architecture, server: _Server, *amount: str) -> dict[str, Any]:
+def load_on(architecture: Architecture, server: Server, *amount: str) -> dict[str, Any]:
     """What the load generator says; wrk makes the load where it can. Raises `Failed`."""
     url = f"{'https' if architecture.tls else 'http'}://{server.address}/"
     one_each = ("--new-connections",) if architecture.binds_workers and not architecture.workers else ()
@@ -142,10 +144,10 @@ def _load(architecture: Architecture, server: _Server, *amount: str) -> dict[str
 
 
 def _counted(architecture: Architecture, output: Path) -> Cost:
-    with _serving(architecture) as server:
+    with serving(architecture) as server:
         command = (*URINGTRACE, "stat", "-f", "-p", server.pids, f"--json={output}")
         with attached(Attacher("stat", lambda pid: command, ready="Ctrl-C to end"), server.process.pid):
             amount = ("--requests", str(COUNTED_REQUESTS))
-            requests = _load(architecture, server, *amount)["requests"]["answered"]
+            requests = load_on(architecture, server, *amount)["requests"]["answered"]
     totals = json.loads(output.read_text())["totals"]
     return Cost(*(totals[interface]["completions"] / requests for interface in ("syscall", "io_uring")))

@@ -13,6 +13,7 @@ from threading import Lock
 
 import numpy as np
 
+from uringtrace.probes.rows import copy_rows
 from uringtrace.probes.slots import (
     ARGUMENTS_KIND,
     BUSY,
@@ -73,7 +74,7 @@ class RingBuffer:
         busy = np.flatnonzero(run["length"] & BUSY)
         if len(busy):
             run = run[: busy[0]]
-        slots = run.copy()
+        slots = copy_rows(run)
         self._consumer[0] = consumed + len(slots) * SLOT_SIZE
         return slots
 

@@ -10,6 +10,7 @@ interrupted call (PEP 475).
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -44,6 +45,18 @@ class Stop:
         self._callbacks.append(callback)
         if self.requested:
             callback()
+
+    def wakeup(self) -> int:
+        """A descriptor that a signal makes readable, for an event loop of this process. Main thread only.
+
+        One that comes while Python prepares a call is handled only when that call returns: a thousand
+        descriptors for select(2) take long enough for that. The descriptor is written to at once.
+        """
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        return reading
 
     def forget(self) -> None:
         """In a forked child: what the parent registered is the parent's to do."""

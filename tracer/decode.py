@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import blocks, take_rows
 from uringtrace.probes.slots import (
     ARGUMENTS_KIND,
     ARGUMENTS_SEEN,
@@ -88,14 +89,14 @@ def decode_records(chunk: Slots | memoryview | bytes) -> Records:
     slots: Slots = chunk if isinstance(chunk, np.ndarray) else np.frombuffer(chunk, OPERATION_SLOT)
     kinds = slots["kind"]
     first = np.flatnonzero((kinds < ARGUMENTS_KIND) & (kinds != SOCKET_EVENT_KIND))
-    heads = slots if len(first) == len(slots) else slots[first]
+    heads = slots if len(first) == len(slots) else take_rows(slots, first)
     head_kinds = heads["kind"]
     calls = np.flatnonzero(head_kinds == CALL_KIND)
     batch = np.zeros(len(heads), OPERATION)
     if 2 * len(calls) < len(heads):
         # Whole columns cost a third of chosen rows: what they put into those of calls is taken out again.
         _add_requests(batch, heads, None)
-        batch[calls] = np.zeros((), OPERATION)
+        blocks(batch)[calls] = blocks(np.zeros(1, OPERATION))
     elif len(calls) < len(heads):
         _add_requests(batch, heads, np.flatnonzero(head_kinds != CALL_KIND))
     if len(calls):
@@ -120,7 +121,7 @@ def _add_requests(batch: Batch, heads: Slots, where: Indexes | None) -> None:
 
 
 def _add_calls(batch: Batch, heads: Slots, where: Indexes) -> None:
-    slots = heads[where].view(CALL_SLOT)
+    slots = take_rows(heads, where).view(CALL_SLOT)
     for name in _CALL_FIELDS:
         batch[name][where] = slots[name]
     batch["opcode"][where] = np.uint16(FIRST_CALL) + slots["number"]
@@ -136,19 +137,19 @@ def _add_calls(batch: Batch, heads: Slots, where: Indexes) -> None:
 def _add_extensions(batch: Batch, slots: Slots, owner: Indexes) -> None:
     kinds = slots["kind"]
     where = np.flatnonzero(kinds == ARGUMENTS_KIND)
-    arguments = slots[where].view(ARGUMENTS_SLOT)
+    arguments = take_rows(slots, where).view(ARGUMENTS_SLOT)
     for name in _ARGUMENT_FIELDS:
         batch[name][owner[where]] = arguments[name]
     where = np.flatnonzero(kinds == SEQUENCE_KIND)
-    sequences = slots[where].view(SEQUENCE_SLOT)
+    sequences = take_rows(slots, where).view(SEQUENCE_SLOT)
     for name in ("sequence", "previous_ns", "result_file", "second_file"):
         batch[name][owner[where]] = sequences[name]
     where = np.flatnonzero(kinds == CALL_ARGUMENTS_KIND)
-    words = slots[where].view(CALL_ARGUMENTS_SLOT)["argument"]
+    words = take_rows(slots, where).view(CALL_ARGUMENTS_SLOT)["argument"]
     for index in range(6):
         batch[f"arg{index}"][owner[where]] = words[:, index]
     where = np.flatnonzero(kinds == WAKE_KIND)
-    wakes = slots[where].view(WAKE_SLOT)
+    wakes = take_rows(slots, where).view(WAKE_SLOT)
     for name in _WAKE_FIELDS:
         batch[name][owner[where]] = wakes[name]
     batch["waker_opcode"][owner[where]] = waker_opcode(wakes["waker_number"])
@@ -162,7 +163,7 @@ def waker_opcode(number: NDArray[np.uint16]) -> NDArray[np.uint16]:
 
 def _memory(slots: Slots, owner: Indexes) -> NDArray[np.void]:
     where = np.flatnonzero(slots["kind"] == MEMORY_KIND)
-    pieces = slots[where].view(MEMORY_SLOT)
+    pieces = take_rows(slots, where).view(MEMORY_SLOT)
     memory = np.zeros(len(where), MEMORY)
     memory["row"] = owner[where]
     memory["argument"] = pieces["argument"]
@@ -173,7 +174,7 @@ def _memory(slots: Slots, owner: Indexes) -> NDArray[np.void]:
 
 
 def _socket_events(slots: Slots) -> NDArray[np.void]:
-    found = slots[slots["kind"] == SOCKET_EVENT_KIND].view(SOCKET_EVENT_SLOT)
+    found = take_rows(slots, slots["kind"] == SOCKET_EVENT_KIND).view(SOCKET_EVENT_SLOT)
     events = np.zeros(len(found), SOCKET_EVENT)
     events["kind"] = found["event"]
     for name in ("ns", "file", "before", "after"):

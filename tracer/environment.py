@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import ParamSpec
 
 from uringtrace.errors import CapabilityError
 from uringtrace.probes.interfaces import IO_URING_NEEDS, Interfaces, kernel_interfaces
@@ -18,6 +20,8 @@ from uringtrace.tracer.bcc_import import load_bcc
 from uringtrace.tracer.check import THIS_MACHINE, Check, Roots, Status, first_blocking
 from uringtrace.tracer.kernel_checks import FIRST_PID_NAMESPACE, kernel_checks
 
+_Parameters = ParamSpec("_Parameters")
+_Checks = Callable[_Parameters, tuple[Check, ...]]
 _LIBBPF_NAMES = ("libbpf.so.1", "libbpf.so.0")
 
 
@@ -141,14 +145,27 @@ def headers(roots: Roots) -> Check:
     )
 
 
+def _unknown_where_not_told(name: str) -> Callable[[_Checks[_Parameters]], _Checks[_Parameters]]:
+    """These ask the running kernel: where it does not tell, they are one check that says so."""
+
+    def decorate(checks: _Checks[_Parameters]) -> _Checks[_Parameters]:
+        @wraps(checks)
+        def told(*args: _Parameters.args, **options: _Parameters.kwargs) -> tuple[Check, ...]:
+            try:
+                return checks(*args, **options)
+            except CapabilityError as error:
+                return (Check(name, Status.UNKNOWN, error.message, error.way_out),)
+
+        return told
+
+    return decorate
+
+
+@_unknown_where_not_told("interfaces")
 def interface_checks(interfaces: Interfaces | None = None) -> tuple[Check, ...]:
     """One check per interface, `interfaces` by default the running kernel's; each is required
     where the other cannot be captured."""
-    if interfaces is None:
-        try:
-            interfaces = kernel_interfaces()
-        except CapabilityError as error:
-            return (Check("interfaces", Status.UNKNOWN, error.message, error.way_out),)
+    interfaces = interfaces or kernel_interfaces()
     rows = (
         ("io_uring operations", interfaces.lacks_io_uring, f"they need {IO_URING_NEEDS}"),
         ("system calls", interfaces.lacks_calls, ""),
@@ -162,24 +179,16 @@ def interface_checks(interfaces: Interfaces | None = None) -> tuple[Check, ...]:
     )
 
 
+@_unknown_where_not_told("tracepoints")
 def tracepoint_checks(reports: Iterable[Report] | None = None) -> tuple[Check, ...]:
     """One check per tracepoint the probes use; `reports` defaults to the running kernel's."""
-    if reports is None:
-        try:
-            reports = probe_report()
-        except CapabilityError as error:
-            return (Check("tracepoints", Status.UNKNOWN, error.message, error.way_out),)
-    return tuple(map(tracepoint, reports))
+    return tuple(map(tracepoint, probe_report() if reports is None else reports))
 
 
+@_unknown_where_not_told("whole probes")
 def preemption_check(preempted: bool | None = None) -> tuple[Check, ...]:
     """Whether the kernel runs every probe for every event, by default the running kernel."""
-    if preempted is None:
-        try:
-            preempted = are_preempted()
-        except CapabilityError as error:
-            return (Check("whole probes", Status.UNKNOWN, error.message, error.way_out),)
-    if not preempted:
+    if not (are_preempted() if preempted is None else preempted):
         return (Check("whole probes", Status.OK, "no thread is put aside in the middle of a probe"),)
     detail = (
         "a thread may be put aside in the middle of a probe, which is skipped for others on its processor "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.probes.slots import (
     ARGUMENTS_KIND,
     ARGUMENTS_SEEN,
@@ -59,7 +60,7 @@ def unfinished_slots(entries: NDArray[Any], ended_ns: int) -> Slots:
     """
     before = entries["request"]["flags"] & _REQUEST_BEFORE != 0
     order = np.lexsort((entries["request"]["submitted_ns"], ~before))
-    entries, before = entries[order], before[order]
+    entries, before = take_rows(entries, order), before[order]
     request = entries["request"]
     heads = np.zeros(len(entries), OPERATION_SLOT)
     for name in ("opcode", "path", "sqe_flags", "fd", "submitted_ns", "user_data", "ring", "tgid", "tid"):
@@ -95,7 +96,7 @@ def split_calls(entries: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     `entries` has dtype `ARGUMENTS_ENTRY`.
     """
     calls = entries["request"]["flags"] & REQUEST_CALL != 0
-    return entries[~calls], entries[calls].view(CALL_ENTRY)
+    return take_rows(entries, ~calls), take_rows(entries, calls).view(CALL_ENTRY)
 
 
 def sitting_calls(calls: Iterable[CurrentCall], tgid: int, descriptors: NDArray[np.uint8]) -> NDArray[Any]:

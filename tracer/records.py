@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import copy_rows, take_rows
 from uringtrace.tracer.record import OPERATION, Batch
 
 MEMORY_BYTES = 48
@@ -85,9 +86,9 @@ class Records:
         if mask.all():
             return self
         position = np.cumsum(mask) - 1
-        memory = self.memory[mask[self.memory["row"]]]
+        memory = take_rows(self.memory, mask[self.memory["row"]])
         memory["row"] = position[memory["row"]]
-        return Records(self.operations[mask], memory, self.socket_events)
+        return Records(take_rows(self.operations, mask), memory, self.socket_events)
 
     def sorted_by_completion(self) -> Records:
         """The same in time order: one processor may deliver what it saw a moment after another's.
@@ -100,11 +101,11 @@ class Records:
         order = np.argsort(completed, kind="stable")
         position = np.empty(order.size, np.uint32)
         position[order] = np.arange(order.size, dtype=np.uint32)
-        memory = self.memory.copy()
+        memory = copy_rows(self.memory)
         memory["row"] = position[memory["row"]]
         # Stable, so that the pieces of an argument stay together and in order.
-        memory = memory[np.argsort(memory["row"], kind="stable")]
-        return Records(self.operations[order], memory, self.socket_events)
+        memory = take_rows(memory, np.argsort(memory["row"], kind="stable"))
+        return Records(take_rows(self.operations, order), memory, self.socket_events)
 
     def memory_by_row(self) -> dict[int, dict[int, Memory]]:
         """For each row that has any: argument code to its memory."""

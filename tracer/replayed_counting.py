@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.tracer.connections.summary import ConnectionsSummary
 from uringtrace.tracer.details import Details
 from uringtrace.tracer.record import Batch
@@ -97,8 +98,8 @@ class ReplayedCounting:
                 self._now_ns = max(self._now_ns, self._source.ended_ns)
                 return True
             later = batch["completed_ns"] > np.uint64(until_ns)
-            accumulate(self._counters, batch[~later], self._traits)
-            self._kept = batch[later] if later.any() else None
+            accumulate(self._counters, take_rows(batch, ~later), self._traits)
+            self._kept = take_rows(batch, later) if later.any() else None
             if self._kept is not None:
                 self._now_ns = until_ns
                 return False

@@ -8,6 +8,7 @@ no event of a turn can be taken for that of an older descriptor with the same nu
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,6 +23,8 @@ from uringtrace.targets.stop import Stop
 from uringtrace.targets.truth import Tally
 
 _MOST_ACCEPTS = 64
+_SIGNALS = 64
+"""Read at once from the wake-up descriptor, a byte each."""
 _ACCEPT_AGAIN_MS = 100
 _LEAVE_MS = 1000
 _GRACE_MS = 2000
@@ -57,9 +60,11 @@ class Loop:
         self._out_of_descriptors = False
         self._said: set[str] = set()
         self._ending = False
+        self._wakeup = stop.wakeup()
 
     def run(self) -> None:
         """Serve until the server shall stop, and then for as long as answers are due, at most 2 s."""
+        self.mechanism.add(self._wakeup, READ)
         self.watch_listener()
         while self.connections or not self.stop.requested:
             if self.stop.requested and not self._ending:
@@ -118,7 +123,9 @@ class Loop:
         due: dict[Connection, None] = {}
         for fd, mask in self.mechanism.wait(self._seconds()):
             connection = self.connections.get(fd)
-            if connection is None:
+            if fd == self._wakeup:
+                os.read(fd, _SIGNALS)
+            elif connection is None:
                 # A listener hangs up when it is shut down: the request to stop is on its way.
                 self._may_accept = not mask & BROKEN
             elif _concerns(connection, mask):

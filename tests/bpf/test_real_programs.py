@@ -174,7 +174,11 @@ def test_an_http_server_under_wrk(server: Server) -> None:
     assert totals.requests <= requests <= totals.requests + 8
     answer = totals.received // totals.requests
     assert totals.received == totals.requests * answer
-    assert sum(connection["bytes_out"] for connection in connections) == requests * answer
+    for connection in connections:
+        # What wrk left in the middle of an answer may have got its head alone, or nothing.
+        missing = connection["requests"] * answer - connection["bytes_out"]
+        assert 0 <= missing <= answer
+    assert sum(connection["bytes_out"] for connection in connections) >= totals.received
     # wrk leaves without reading those answers: a server may fail to send, to receive and to shut down.
     errors = {connection["last_error"] for connection in connections}
     assert errors <= {None, "ECONNRESET", "EPIPE", "ENOTCONN"}

@@ -12,8 +12,8 @@ import threading
 import pytest
 
 from uringtrace.cli.export import TABLES, ExportCommand
-from uringtrace.cli.new_file import new_file
 from uringtrace.errors import UsageError
+from uringtrace.tracer.new_file import new_file
 from uringtrace.tracer.recording.export import export_table
 from uringtrace.tracer.recording.selection import Selection
 

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from tests.fakes import OPCODES, STARTED_NS, FakeSource, call, context, rows
+from tests.fakes import OPCODES, STARTED_NS, FakeSource, context
 from tests.live.clock import Clock
+from tests.live.peers import closed, files, reads
 from uringtrace.tracer.connections import ConnectionTracker
 from uringtrace.tracer.live.connections_now import ConnectionsNow
-from uringtrace.tracer.record import Batch
-from uringtrace.tracer.records import SOCKET_EVENT, Records, SocketEventKind, only_operations
-from uringtrace.tracer.source import File, Socket
+from uringtrace.tracer.records import only_operations
 
 SECOND = 1_000_000_000
 CONTEXT = context(probes=("sys_enter", "sys_exit"))
 LATER = STARTED_NS + 60 * SECOND
-
-
-def files(count: int) -> dict[int, File]:
-    def one(number: int) -> File:
-        peer = f"127.0.0.1:{4000 + number}"
-        return File(
-            number, f"TCP 127.0.0.1:80->{peer}", 8, 100 + number, Socket("inet", "tcp", "127.0.0.1:80", peer)
-        )
-
-    return {number: one(number) for number in range(1, count + 1)}
-
-
-def reads(numbers: range, *, after_ns: int = 1_000_000) -> Batch:
-    """One byte on each of these connections."""
-    batch = np.repeat(call("read", 0, 0, 1, result=1), len(numbers))
-    batch["file"] = batch["fd"] = list(numbers)
-    batch["submitted_ns"] = STARTED_NS + after_ns
-    batch["completed_ns"] = STARTED_NS + after_ns + np.arange(len(numbers))
-    return batch
 
 
 def test_the_same_as_the_tracker_says() -> None:
@@ -86,22 +65,11 @@ def test_an_ended_connection_stays_and_leaves_the_work() -> None:
     facts = FakeSource([], context=CONTEXT, files=files(2))
     now = ConnectionsNow(CONTEXT, Clock())
     now.add(only_operations(reads(range(1, 3))), facts)
-    closed = np.zeros(1, SOCKET_EVENT)
-    closed["ns"], closed["file"], closed["kind"] = STARTED_NS + 2_000_000, 1, SocketEventKind.STATE
-    closed["before"], closed["after"] = 1, 7
-    now.add(Records(rows(), rows_of_no_memory(), closed), facts)
+    now.add(closed(1, STARTED_NS + 2_000_000), facts)
     for second in (1, 20, 40):
         shown = now.take((), STARTED_NS + second * SECOND)
         assert [each.number for each in shown] == [1, 2]
     assert [each.is_open for each in shown] == [False, True]
-
-
-def closed(number: int, ns: int) -> Records:
-    """The TCP state of this connection becomes CLOSE."""
-    event = np.zeros(1, SOCKET_EVENT)
-    event["ns"], event["file"], event["kind"] = ns, number, SocketEventKind.STATE
-    event["before"], event["after"] = 1, 7
-    return Records(rows(), rows_of_no_memory(), event)
 
 
 def test_sockets_of_ended_connections_are_forgotten_and_their_slots_used_again() -> None:
@@ -146,10 +114,6 @@ def test_a_forgotten_socket_does_not_come_back() -> None:
     first, second = now.take((), STARTED_NS + 40 * SECOND)
     assert (first.number, first.bytes_in, first.is_open) == (1, 1, False)
     assert (second.number, second.bytes_in, second.is_open) == (2, 1, True)
-
-
-def rows_of_no_memory() -> np.ndarray:  # type: ignore[type-arg]  # an empty array of records.MEMORY
-    return only_operations(rows()).memory
 
 
 @pytest.mark.parametrize("ended", [False, True])

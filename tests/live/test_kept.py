@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import RING, STARTED_NS, FakeSource, call, row, rows
 from tests.live.clock import Clock
-from tests.live.test_connections_now import files, reads
+from tests.live.peers import files, reads
 from tests.live.test_model import BOTH, SECOND
 from uringtrace.errors import RecordingError
 from uringtrace.tracer.connections import ConnectionTracker

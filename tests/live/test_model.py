@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import OPCODES, RING, STARTED_NS, FakeSource, call, context, row, rows
 from tests.live.clock import Clock
-from tests.live.test_connections_now import closed, files, reads
+from tests.live.peers import closed, files, reads
 from uringtrace.tracer.live.model import LiveModel, Observed
 from uringtrace.tracer.live.picture import OperationNow, Picture, Playback, ThreadNow
 from uringtrace.tracer.live.ring_states import RingState
@@ -19,6 +19,7 @@ from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.record import Batch, Kind
 from uringtrace.tracer.records import only_operations
 from uringtrace.tracer.source import File, Losses, Thread
+from uringtrace.tracer.statistics import BUCKETS, bucket
 
 BOTH = context(probes=("io_uring_complete", "sys_enter", "sys_exit"))
 SECOND = 1_000_000_000
@@ -76,6 +77,21 @@ def test_totals_and_last_second() -> None:
     assert shown.unseen == pytest.approx(7 / 9)
     assert shown.unseen_now == pytest.approx(1 / 3)
     assert shown.recent.rows == 9
+
+
+def test_the_histogram_is_of_all_since_the_start_and_of_its_moment() -> None:
+    """Also of what is no longer in memory; and it does not change with what is added later."""
+    facts = source()
+    model = LiveModel(BOTH, 10, clock=Clock())
+    took = [1_000, 3_000, 3_100, 250_000]
+    model.add(only_operations(rows(*[row(took_ns=ns) for ns in took * 25])), facts)
+    shown = model.picture(facts, STARTED_NS + SECOND)
+    nop = operation(shown, "NOP")
+    expected = np.bincount(bucket(np.array(took * 25, np.uint64)), minlength=BUCKETS)
+    model.add(only_operations(rows(row(took_ns=5))), facts)
+    assert nop.histogram.tolist() == expected.tolist()
+    assert nop.summary.latency is not None
+    assert nop.summary.latency.count == nop.histogram.sum() > shown.recent.rows
 
 
 def test_an_interface_that_is_not_captured_is_absent() -> None:

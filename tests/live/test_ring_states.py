@@ -77,8 +77,8 @@ def test_busy_and_batching_are_between_two_looks(tmp_path: Path) -> None:
     assert watch.states([later], 2 * SECOND)[RING.tgid, RING.ring].batching is None
 
 
-def test_large_rings_and_rings_that_are_gone_are_left_alone(tmp_path: Path) -> None:
-    """Reading the former costs the target time."""
+def test_the_fdinfo_of_large_rings_is_left_alone_and_rings_that_are_gone(tmp_path: Path) -> None:
+    """Reading the former costs the target time; their memory is nowhere in this folder."""
     large = replace(RING, cq_entries=2 * LARGEST_QUEUE)
     write_ring(tmp_path, large)
     rewinding = replace(RING, fd=9, ring=6, flags=SQ_REWIND)

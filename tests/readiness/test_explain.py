@@ -181,6 +181,18 @@ def test_causes_are_remembered_between_records() -> None:
     assert ready.cause == Cause(CauseKind.WRITTEN, 31, OPCODES["write"], 88)
 
 
+def test_what_is_forgotten_is_no_cause_any_more() -> None:
+    explainer = Explainer(context())
+    change, wait = waiting_for(40)
+    explainer.add(joined([change, arrival(40, 50), arrival(50, 51)]), FILES)
+    explainer.forget([40, 12345])
+    [ready] = explainer.add(wait, FILES).wait(0).ready
+    assert (ready.fd, ready.cause) == (7, None)
+    explainer.add(arrival(40, 95), FILES)
+    [again] = explainer.add(wait, FILES).wait(0).ready
+    assert again.cause is not None
+
+
 def test_descriptors_of_poll_and_select_are_named_by_what_used_them() -> None:
     used = only_operations(call("read", 6, fd=6, file=30, **at(1, 2)))
     polled = with_memory(call("poll", 1, 2, 0, result=1, **at(10, 20)), {0: pollfds((6, 1, 1), (7, 1, 0))})

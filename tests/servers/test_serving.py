@@ -175,6 +175,20 @@ def test_stop_ends_a_blocked_accept() -> None:
     assert (stop.requested, len(ended)) == (True, 1)
 
 
+def test_a_signal_makes_the_wakeup_descriptor_readable() -> None:
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    reading = Stop().wakeup()
+    try:
+        with pytest.raises(BlockingIOError):
+            os.read(reading, 1)
+        signal.raise_signal(signal.SIGUSR1)
+        assert os.read(reading, 2) == bytes([signal.SIGUSR1])
+    finally:
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(reading)
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_stop_calls_once_and_also_who_comes_late() -> None:
     stop, called = Stop(), []
     stop.on_request(lambda: called.append("early"))

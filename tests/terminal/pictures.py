@@ -19,11 +19,12 @@ from uringtrace.tracer.live.picture import (
     ThreadNow,
 )
 from uringtrace.tracer.live.recent import Recent, RecentOperations
-from uringtrace.tracer.record import Batch
+from uringtrace.tracer.live.under_way import UnderWay
+from uringtrace.tracer.record import Batch, Kind, Path
 from uringtrace.tracer.records import only_operations
 from uringtrace.tracer.source import File, Losses, Ring, Socket
-from uringtrace.tracer.statistics import accumulate, empty_counters, operation_traits
-from uringtrace.tracer.summary import RingSummary, summarise
+from uringtrace.tracer.statistics import Counters, accumulate, empty_counters, operation_traits
+from uringtrace.tracer.summary import OperationSummary, RingSummary, summarise
 from uringtrace.tracer.threads import Partner, ThreadActivity, Wait
 
 SECOND = 1_000_000_000
@@ -303,6 +304,27 @@ def operations() -> Batch:
     )
 
 
+def open_row(name: str, *, since_ns: int, **fields: object) -> Batch:
+    """One in flight at `AT_NS` for so long; a system call where `name` is one."""
+    make = call if name in CALL_NAMES.values() else row
+    begin_ns = AT_NS - STARTED_NS - since_ns
+    values = {"tgid": TGID, "kind": Kind.UNFINISHED, "after_ns": begin_ns, "took_ns": since_ns, **fields}
+    return make(name, **values)  # type: ignore[arg-type]
+
+
+def under_way(*batches: Batch, at_ns: int = AT_NS) -> UnderWay:
+    return UnderWay(rows(*batches), at_ns, all_calls=True)
+
+
+UNDER_WAY = under_way(
+    open_row("epoll_wait", since_ns=105 * MILLISECOND, tid=TGID, fd=4, arg0=4, arg2=64, arg3=100),
+    open_row("fsync", since_ns=3_400 * MILLISECOND, tid=TGID + 2, fd=5, arg0=5, file=2),
+    open_row("RECV", since_ns=300 * MILLISECOND, tid=TGID + 1, fd=9, len=4096, path=Path.POLL, user_data=31),
+    open_row("FSYNC", since_ns=60 * MILLISECOND, tid=TGID + 1, fd=5, ring=6, path=Path.IO_WQ, user_data=32),
+)
+"""The calls that `THREADS` are in, and an operation of two rings each."""
+
+
 def recent(*batches: Batch, capacity: int = 200_000) -> Recent:
     """The view of these, each one drain."""
     kept = RecentOperations(capacity)
@@ -311,7 +333,7 @@ def recent(*batches: Batch, capacity: int = 200_000) -> Recent:
     return kept.view(FILES)
 
 
-def operation_now(operation: object, **changes: object) -> OperationNow:
+def operation_now(operation: OperationSummary, counters: Counters, **changes: object) -> OperationNow:
     values: dict[str, object] = {
         "summary": operation,
         "rate_now": 1_500.0,
@@ -321,6 +343,7 @@ def operation_now(operation: object, **changes: object) -> OperationNow:
         "max_now_ns": 900_000.0,
         "in_flight": 3,
         "history": tuple(float(second % 20) for second in range(HISTORY_SECONDS)),
+        "histogram": counters["histogram"][operation.opcode],
     }
     return OperationNow(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -346,7 +369,7 @@ def picture(
         "live": True,
         "ended": False,
         "summary": summary,
-        "operations": tuple(operation_now(operation) for operation in summary.operations),
+        "operations": tuple(operation_now(operation, counters) for operation in summary.operations),
         "connections": tuple(connections),
         "threads": tuple(threads),
         "rings": tuple(rings),
@@ -357,5 +380,6 @@ def picture(
         "unseen_now": 0.9975,
         "tracer_cpu": 0.021,
         "recent": recent(batch),
+        "under_way": UNDER_WAY,
     }
     return Picture(**{**values, **changes})  # type: ignore[arg-type]

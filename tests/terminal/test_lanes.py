@@ -17,12 +17,9 @@ from uringtrace.ui.terminal import lanes
 from uringtrace.ui.terminal.lanes import Painted, Window, covering, height_steps, paint, wake_line
 from uringtrace.ui.terminal.letters import KINDS, WORDS, letter_of
 from uringtrace.ui.terminal.spans import (
-    NO_PART,
-    OpenCall,
     SpanMemory,
     Spans,
     remembered_since,
-    with_open,
 )
 
 TID = 4243
@@ -204,13 +201,6 @@ def test_what_is_under_the_cursor():
     read, fsync = OPCODES["READ"], OPCODES["FSYNC"]
     assert found == [[read], [read, fsync], [fsync], []]
     assert not len(covering(spans, 777, frame, 0))
-
-
-def test_a_call_that_goes_on_reaches_the_edge():
-    waits = OpenCall(77, OPCODES["epoll_wait"], STARTED_NS + 300, 1)
-    spans = with_open(spans_from(row("NOP")), [waits], STARTED_NS + 1000)
-    assert text(spans, window(20), 77) == ["      epoll_wait╌╌╌›"]
-    assert spans.part.tolist() == [0, NO_PART]
 
 
 def test_the_memory_of_spans_forgets_with_the_rows():

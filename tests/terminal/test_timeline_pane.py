@@ -17,9 +17,11 @@ from tests.terminal.pictures import (
     MILLISECOND,
     SECOND,
     TGID,
+    open_row,
     picture,
     recent,
     thread,
+    under_way,
 )
 from tests.terminal.running import (
     SIZES,
@@ -108,7 +110,7 @@ async def test_threads_first_with_the_call_that_each_is_in() -> None:
     async with running("timeline", busy_picture()) as pilot:
         assert "‹" in lane_line(pilot, "4242 server")
         assert lane_line(pilot, "4244 writer").rstrip().endswith("›")
-        assert "epoll_wait(anon_inode:[eventpoll]) goes on, for 105ms so far" in text_of(pilot)
+        assert "epoll_wait(4, <unfinished …> age=0.105000" in text_of(pilot)
         assert "follows" in text_of(pilot)
 
 
@@ -183,14 +185,14 @@ async def test_g_changes_lanes_and_rings_have_no_calls() -> None:
 
 @pytest.mark.asyncio
 async def test_the_cursor_names_what_is_under_it() -> None:
-    async with running("timeline", busy_picture()) as pilot:
+    async with running("timeline", busy_picture(under_way=None)) as pilot:
         await press(pilot, "g", "down", "p")
         assert "EIO (Input/output error)" in text_of(pilot)
         failed = timeline_of(pilot).cursor
         await press(pilot, "p")
         assert "= 0 <0.180000> io-wq" in text_of(pilot)
         await press(pilot, "less_than_sign")
-        assert "No operation here that has ended" in text_of(pilot)
+        assert "Nothing is known to have been under way here." in text_of(pilot)
         await press(pilot, "ctrl+right", "greater_than_sign", "ctrl+left", "n")
         assert timeline_of(pilot).cursor == failed
         await press(pilot, "plus", "plus", "plus", "p")
@@ -208,7 +210,7 @@ async def test_several_are_counted_by_kind() -> None:
         *[row("READ", after_ns=6_500 * MILLISECOND, tid=TGID, took_ns=each * 1_000) for each in range(1, 4)],
         row("FSYNC", after_ns=6_500 * MILLISECOND, tid=TGID, result=-5),
     )
-    async with running("timeline", picture(batch=batch, threads=[thread(TGID, call=None)])) as pilot:
+    async with running("timeline", picture(batch=batch, under_way=None)) as pilot:
         await press(pilot, "p")
         assert "4 operations: 3 READ, 1 FSYNC; longest FSYNC 12.0µs; 1 failed" in text_of(pilot)
 
@@ -291,11 +293,11 @@ async def test_a_filter_leaves_its_operations_alone() -> None:
     shown = busy_picture()
     async with running("timeline", shown) as pilot:
         app = application_of(pilot)
-        condition = Condition(parse("op=FSYNC"), shown.context.operation_names)
+        condition = Condition(parse("op=FSYNC and interface=io_uring"), shown.context.operation_names)
         app.view = replace(app.view, filter_text="op=FSYNC", condition=condition)
         app.refresh_view()
         await pilot.pause()
-        assert lane_line(pilot, "4243 worker")[GUTTER:].strip() == ""
+        assert lane_line(pilot, "4243 worker")[GUTTER:].strip() == "F════›"
         assert "FSYNC═" in lane_line(pilot, "4244 writer")
 
 
@@ -311,11 +313,16 @@ async def test_a_recording_looks_the_same() -> None:
 
 @pytest.mark.asyncio
 async def test_names_from_the_target_are_harmless() -> None:
-    shown = busy_picture(threads=[thread(TGID, name=HOSTILE, waits_for=HOSTILE)])
+    waits = open_row("epoll_wait", since_ns=MILLISECOND, tid=TGID, fd=4, arg0=4, file=2)
+    shown = busy_picture(
+        threads=[thread(TGID, name=HOSTILE)],
+        recent=replace(busy_picture().recent, files={2: replace(FILES[2], description=HOSTILE)}),
+        under_way=under_way(waits),
+    )
     async with running("timeline", shown, (200, 60)) as pilot:
         text = text_of(pilot)
         assert f"thread {TGID} {HOSTILE_SHOWN}" in text
-        assert f"epoll_wait({HOSTILE_SHOWN})" in text
+        assert f"epoll_wait(4<{HOSTILE_SHOWN}>" in text
         assert "\x1b" not in text
 
 
@@ -324,7 +331,7 @@ async def test_a_small_terminal_and_no_row() -> None:
     async with running("timeline", busy_picture(), SMALL) as pilot:
         assert "4242" in text_of(pilot)
         assert "epoll_wait" in text_of(pilot)
-    empty = picture(batch=rows(), threads=(), rings=(), connections=())
+    empty = picture(batch=rows(), threads=(), rings=(), connections=(), under_way=None)
     async with running("timeline", empty) as pilot:
         assert "No lane" in text_of(pilot)
         await press(pilot, "up", "n", "p", "enter", "less_than_sign", "home", "end", "left", "g")

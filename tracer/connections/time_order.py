@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import join_rows, take_rows
 from uringtrace.tracer.record import OPERATION, Batch
 from uringtrace.tracer.records import SOCKET_EVENT
 
@@ -101,9 +102,9 @@ def _sorted_until(
     """What happened before `until_ns`, and the rest; both sorted, equal times as they came."""
     if not parts:
         return np.zeros(0, dtype), np.zeros(0, dtype)
-    whole = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    whole = join_rows(parts) if len(parts) > 1 else parts[0]
     time = whole[name]
     if (time[1:] < time[:-1]).any():
-        whole = whole[np.argsort(time, kind="stable")]
+        whole = take_rows(whole, np.argsort(time, kind="stable"))
     cut = int(np.searchsorted(whole[name], np.uint64(until_ns)))
     return whole[:cut], whole[cut:]

@@ -10,6 +10,7 @@ from collections import deque
 
 import numpy as np
 
+from uringtrace.probes.rows import join_rows
 from uringtrace.probes.slots import ARGUMENTS_KIND, Slots
 
 PIECE_SLOTS = 16_384
@@ -38,7 +39,7 @@ class Backlog:
         while self._drains and count + len(self._drains[0]) <= PIECE_SLOTS:
             chosen.append(self._drains.popleft())
             count += len(chosen[-1])
-        whole = np.concatenate(chosen) if len(chosen) > 1 else chosen[0]
+        whole = join_rows(chosen) if len(chosen) > 1 else chosen[0]
         if len(whole) > 2 * PIECE_SLOTS:
             begins = np.flatnonzero(whole["kind"][PIECE_SLOTS:] < ARGUMENTS_KIND)
             if len(begins):

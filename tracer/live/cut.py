@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from uringtrace.probes.rows import copy_rows
 from uringtrace.tracer.records import Records
 
 
@@ -14,7 +15,7 @@ def cut(records: Records, moment_ns: int) -> tuple[Records, Records]:
     if place == len(operations) and not (events["ns"] > np.uint64(moment_ns)).any():
         return records, Records(operations[:0], memory[:0], events[:0])
     border = int(np.searchsorted(memory["row"], place))
-    later = memory[border:].copy()
+    later = copy_rows(memory[border:])
     later["row"] -= place
     until = events["ns"] <= np.uint64(moment_ns)
     return (

@@ -24,6 +24,7 @@ from uringtrace.tracer.live.tallies import RingTally, SleepTally, WakeTally
 from uringtrace.tracer.live.thread_states import ThreadState
 from uringtrace.tracer.live.threads_now import calls_of, threads_now
 from uringtrace.tracer.live.under_way import UnderWay
+from uringtrace.tracer.live.waits_now import WaitsNow
 from uringtrace.tracer.record import FIRST_CALL, OPCODES
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, FilesAndFacts, Ring
@@ -80,6 +81,7 @@ class LiveModel:
         ]
         self._seconds = Seconds(context.started_ns, followers)
         self._recent = RecentOperations(rows)
+        self._waits = WaitsNow(context)
         self._connections = ConnectionsNow(context, cost, budget_ns=BUDGET_NS if live else None)
         self._forgotten: deque[tuple[int, list[int]]] = deque()
         """Files of sockets that are settled, and since when."""
@@ -94,14 +96,17 @@ class LiveModel:
 
         Raises nothing for what a damaged recording may hold.
         """
+        speaks = _speaks_of_files(records)
+        explained = self._waits.add(records, facts) if keep and speaks else None
         if len(records.operations):
             self._seconds.add(records.operations)
             self._threads.add(records, facts.files)
             if keep:
-                self._recent.add(records)
+                self._recent.add(records, explained)
             else:
                 self._recent.leave_out(len(records.operations))
-        if _may_move_connections(records):
+                self._waits.leave_out()
+        if speaks:
             self._connections.add(records, facts)
 
     def picture(
@@ -151,6 +156,7 @@ class LiveModel:
             unseen_now=unseen_now,
             tracer_cpu=observed.tracer_cpu,
             recent=self._recent.view(facts.files),
+            under_way=under_way,
             playback=playback,
         )
 
@@ -159,6 +165,7 @@ class LiveModel:
         sockets have ended, and no row that is kept names them."""
         settled = self._connections.forgotten_files()
         if settled:
+            self._waits.forget(settled)
             self._forgotten.append((at_ns, settled))
         oldest_ns = self._recent.oldest_ns
         unnamed: list[int] = []
@@ -183,6 +190,8 @@ class LiveModel:
                 max_now_ns=last.max_ns if last else None,
                 in_flight=int(in_flight[operation.opcode]) if known and in_flight is not None else None,
                 history=history,
+                # The counters grow in place.
+                histogram=self._history.counters["histogram"][operation.opcode].copy(),
             )
 
         return tuple(map(now, summary.operations, histories))
@@ -253,7 +262,7 @@ def _per_second(count: int | None) -> float | None:
     return None if count is None else float(count)
 
 
-def _may_move_connections(records: Records) -> bool:
+def _speaks_of_files(records: Records) -> bool:
     """Not so of operations that have to do with no file and no descriptor, as a benchmark's at full speed."""
     operations = records.operations
     if records.memory.size or records.socket_events.size:

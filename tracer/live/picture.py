@@ -7,10 +7,14 @@ last whole second before `at_ns`; all others count from the start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.live.recent import Recent
+from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.source import Context, Losses
 from uringtrace.tracer.summary import OperationSummary, RingSummary, Summary
 from uringtrace.tracer.threads import ThreadActivity
@@ -36,6 +40,8 @@ class OperationNow:
     """Begun and not ended; None where the source cannot tell."""
     history: tuple[float, ...]
     """Results per second, HISTORY_SECONDS of them at most, oldest first."""
+    histogram: NDArray[np.uint64] = field(compare=False, repr=False)
+    """Latencies since the start, shape (statistics.BUCKETS,): as many as `summary.latency` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,8 @@ class Picture:
     tracer_cpu: float | None
     """Share of one processor that the tracer used in the last second; None on a recording."""
     recent: Recent
+    under_way: UnderWay | None = None
+    """What had begun and not ended, at a moment near `at_ns`; None where that is not known."""
     playback: Playback | None = None
 
     @property

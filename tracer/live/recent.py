@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import copy_rows, join_rows
+from uringtrace.tracer.readiness.explain import Explained
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import File
@@ -28,6 +30,8 @@ class Recent:
     """What was kept at one moment, oldest first."""
 
     parts: tuple[Records, ...]
+    explained: tuple[Explained | None, ...]
+    """Of each part what its waits were about; None: not looked at."""
     files: Mapping[int, File]
     """The source's own mapping, which grows: what a row names is in it."""
     capacity: int
@@ -69,11 +73,11 @@ class RecentOperations:
 
     def __init__(self, capacity: int = DEFAULT_ROWS) -> None:
         self._capacity = capacity
-        self._parts: deque[Records] = deque()
+        self._parts: deque[tuple[Records, Explained | None]] = deque()
         self._rows = 0
         self._dropped = 0
 
-    def add(self, records: Records) -> None:
+    def add(self, records: Records, explained: Explained | None = None) -> None:
         """Keep these. A large drain is cut, so that little more is dropped than must be; small ones
         are joined, so that there are few parts."""
         count = len(records.operations)
@@ -82,9 +86,11 @@ class RecentOperations:
         start = max(0, count - self._capacity)
         self._dropped += start
         for begin in range(start, count, _PART_ROWS):
-            self._keep(_piece(records, begin, min(begin + _PART_ROWS, count)))
+            end = min(begin + _PART_ROWS, count)
+            part = _piece(records, begin, end)
+            self._keep(part, explained and explained.piece(part, begin, end))
         while self._rows > self._capacity:
-            gone = len(self._parts.popleft().operations)
+            gone = len(self._parts.popleft()[0].operations)
             self._rows -= gone
             self._dropped += gone
 
@@ -92,21 +98,26 @@ class RecentOperations:
         """So many rows came that are not kept: what is kept has a gap there."""
         self._dropped += rows
 
-    def _keep(self, part: Records) -> None:
+    def _keep(self, part: Records, explained: Explained | None) -> None:
         rows = len(part.operations)
-        if self._parts and len(self._parts[-1].operations) + rows <= _JOINED_ROWS:
-            part = _joined(self._parts.pop(), part)
-        self._parts.append(part)
+        if self._parts and len(self._parts[-1][0].operations) + rows <= _JOINED_ROWS:
+            last, before = self._parts[-1]
+            if (before is None) == (explained is None):
+                self._parts.pop()
+                part = _joined(last, part)
+                explained = before and explained and before.followed_by(explained, part)
+        self._parts.append((part, explained))
         self._rows += rows
 
     @property
     def oldest_ns(self) -> int | None:
         """A moment before which no row that is kept was completed; None without rows."""
-        return int(self._parts[0].operations["completed_ns"].min()) if self._parts else None
+        return int(self._parts[0][0].operations["completed_ns"].min()) if self._parts else None
 
     def view(self, files: Mapping[int, File]) -> Recent:
         """What is kept now."""
-        return Recent(tuple(self._parts), files, self._capacity, self._dropped)
+        parts, explained = zip(*self._parts, strict=True) if self._parts else ((), ())
+        return Recent(parts, explained, files, self._capacity, self._dropped)
 
 
 def _piece(records: Records, begin: int, end: int) -> Records:
@@ -116,17 +127,17 @@ def _piece(records: Records, begin: int, end: int) -> Records:
     if begin == 0 and last:
         return records
     low, high = np.searchsorted(memory["row"], [begin, end])
-    pieces = memory[low:high].copy()
+    pieces = copy_rows(memory[low:high])
     pieces["row"] -= begin
     events = records.socket_events
     return Records(operations[begin:end], pieces, events if last else events[:0])
 
 
 def _joined(one: Records, other: Records) -> Records:
-    moved = other.memory.copy()
+    moved = copy_rows(other.memory)
     moved["row"] += len(one.operations)
     return Records(
-        np.concatenate([one.operations, other.operations]),
-        np.concatenate([one.memory, moved]),
-        np.concatenate([one.socket_events, other.socket_events]),
+        join_rows([one.operations, other.operations]),
+        join_rows([one.memory, moved]),
+        join_rows([one.socket_events, other.socket_events]),
     )

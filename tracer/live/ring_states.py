@@ -1,8 +1,9 @@
 """How full the queues of rings are and how busy their SQ threads, from /proc.
 
 The kernel prints `SqHead` … `CqTail` in a ring's fdinfo (io_uring/fdinfo.c). It prints every
-waiting entry below them too, holding the ring's lock: rings with large queues are left alone,
-and so is one that cannot be told from another which now has its descriptor.
+waiting entry below them too, holding the ring's lock: of rings with large queues the memory is
+read instead that they share with their process. One that cannot be told from another which now
+has its descriptor is left alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uringtrace.probes.setup_flags import SQ_REWIND
+from uringtrace.tracer.live.ring_memory import mapped_fills, waiting
 from uringtrace.tracer.live.thread_states import on_processor_ns
 from uringtrace.tracer.procfs import PROC
 from uringtrace.tracer.source import Ring
@@ -22,7 +24,6 @@ LARGEST_QUEUE = 4096
 """Entries; beyond it a ring's fdinfo may be a megabyte."""
 
 _NUMBER = re.compile(r"^(SqMask|SqHead|SqTail|CqMask|CqHead|CqTail):[ \t]*(0x[0-9a-f]+|[0-9]+)", re.MULTILINE)
-_WORD = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +75,17 @@ class RingWatch:
     def _fill(self, ring: Ring) -> tuple[int | None, int | None]:
         if ring.fd is None or ring.sq_entries is None or ring.cq_entries is None:
             return None, None
-        if max(ring.sq_entries, ring.cq_entries) > LARGEST_QUEUE:
-            return None, None
         folder = f"{self._proc}/{ring.tgid}"
         try:
             if os.readlink(f"{folder}/fd/{ring.fd}") != "anon_inode:[io_uring]":  # noqa: PTH115  (a text, no path)
                 return None, None
-            text = Path(f"{folder}/fdinfo/{ring.fd}").read_text(encoding="utf-8", errors="backslashreplace")
+            if max(ring.sq_entries, ring.cq_entries) > LARGEST_QUEUE:
+                sq, cq = mapped_fills(ring.tgid, ring.fd, ring.sq_entries, ring.cq_entries, self._proc)
+            else:
+                text = Path(f"{folder}/fdinfo/{ring.fd}").read_text("utf-8", "backslashreplace")
+                sq, cq = queue_fills(text, ring.sq_entries, ring.cq_entries)
         except OSError:
             return None, None
-        sq, cq = queue_fills(text, ring.sq_entries, ring.cq_entries)
         # With SQ_REWIND the kernel does not publish how far it is.
         return (None if (ring.flags or 0) & SQ_REWIND else sq), cq
 
@@ -96,7 +98,6 @@ def queue_fills(fdinfo: str, sq_entries: int, cq_entries: int) -> tuple[int | No
         head, tail = numbers.get(f"{queue}Head"), numbers.get(f"{queue}Tail")
         if head is None or tail is None or numbers.get(f"{queue}Mask") != entries - 1:
             return None
-        waiting = (tail - head) & _WORD
-        return waiting if waiting <= entries else None
+        return waiting(head, tail, entries)
 
     return fill("Sq", sq_entries), fill("Cq", cq_entries)

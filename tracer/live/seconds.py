@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.tracer.record import Batch
 
 SECOND_NS = 1_000_000_000
@@ -52,8 +53,8 @@ class Seconds:
             if later.all():
                 self.advance(int(completed.min()))
                 continue
-            self._hand_on(batch[~later])
-            batch = batch[later]
+            self._hand_on(take_rows(batch, ~later))
+            batch = take_rows(batch, later)
             self.advance(int(batch["completed_ns"].min()))
 
     def advance(self, now_ns: int) -> None:

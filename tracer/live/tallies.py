@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from uringtrace.tracer.live.seconds import SECOND_NS
 from uringtrace.tracer.record import CQE_F_MORE, FIRST_CALL, Batch, Kind, Path
 
+_FEW = 1 << 16
+"""Keys below are counted without sorting them: numbers of rings are, those of threads may not be."""
+
 
 class WakeTally:
     """How often threads were woken in calls that ended."""
@@ -52,19 +55,19 @@ class RingTally:
         self.dropped: Counter[int] = Counter()
 
     def add(self, batch: Batch) -> None:
-        ring = batch["ring"]
-        kind, path = batch["kind"], batch["path"]
+        # Once out of the wide rows: each is looked at several times.
+        ring, kind, path, flags = (batch[name].copy() for name in ("ring", "kind", "path", "cqe_flags"))
         completed = (ring != 0) & (kind == Kind.COMPLETION)
         # Like the kernel's count of those in flight, of what was seen being submitted.
         begun = batch["submitted_ns"] != 0
         if (ring[0] == ring).all() and completed.all() and not path.any() and begun.all():
             whole = {int(ring[0]): len(batch)}
             self.completions.update(whole)
-            more = int(np.count_nonzero(batch["cqe_flags"] & CQE_F_MORE))
+            more = int(np.count_nonzero(flags & CQE_F_MORE))
             self.ended.update({int(ring[0]): len(batch) - more})
             return
         known = ring != 0
-        last = completed & (batch["cqe_flags"] & CQE_F_MORE == 0)
+        last = completed & (flags & CQE_F_MORE == 0)
         counted = (
             (self.completions, completed | (known & (kind == Kind.UNTRACKED))),
             (self.ended, begun & (last | (known & (kind == Kind.SILENT)))),
@@ -120,6 +123,10 @@ class SleepTally:
 
 def _summed(keys: NDArray[np.uint32], values: NDArray[np.generic] | None = None) -> dict[int, int]:
     """Each key, and the sum of its values, or how often it is there."""
+    if values is None and int(keys.max(initial=0)) < _FEW:
+        counts = np.bincount(keys)
+        unique = np.flatnonzero(counts)
+        return dict(zip(unique.tolist(), counts[unique].tolist(), strict=True))
     unique, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
     if values is not None:
         counts = np.zeros(len(unique), np.int64)

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.record import FIRST_CALL, OPCODES, Batch, Kind
 
+_OF_THE_END = ("result", "cqe_flags", "result_file", "woken_ns", "wake", "wakes", "waker", "waker_argument")
+"""What a row of a recording knows of how its operation went on."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
@@ -38,6 +41,15 @@ class UnderWay:
         """The call that each thread is in, by thread id."""
         rows = self.rows[self.rows["opcode"] >= FIRST_CALL]
         return dict(zip(rows["tid"].tolist(), rows, strict=True))
+
+    def at(self, at_ns: int) -> Batch:
+        """As they stood then, UNFINISHED; without those that began later. Nothing in them is of later."""
+        rows = self._open()
+        rows = rows[rows["submitted_ns"] <= np.uint64(at_ns)].copy()
+        rows["kind"], rows["completed_ns"] = Kind.UNFINISHED, at_ns
+        for name in _OF_THE_END:
+            rows[name] = 0
+        return rows
 
     def _open(self) -> Batch:
         # A SILENT operation may have ended long ago.

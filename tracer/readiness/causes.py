@@ -10,7 +10,7 @@ alone made the descriptor ready is not claimed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -81,6 +81,11 @@ class FileKeys:
         keys = np.array([key for _, key in each], np.uint64)
         return kinds[inverse], keys[inverse]
 
+    def forget(self, numbers: Iterable[int]) -> NDArray[np.uint64]:
+        """The keys that these had."""
+        gone = {self._known.pop(number)[1] for number in numbers if number in self._known}
+        return np.array(sorted(gone), np.uint64)
+
     def _one(self, number: int, files: Mapping[int, File]) -> tuple[int, int]:
         known = self._known.get(number)
         if known is None:
@@ -127,6 +132,12 @@ class Causes:
             seen = np.zeros(np.count_nonzero(mask), _EVENT)
             seen["key"], seen["ns"] = keys[mask], events["ns"][mask]
             latest.add(seen)
+
+    def forget(self, files: Iterable[int]) -> None:
+        """Of these numbers nothing comes any more."""
+        keys = self._keys.forget(files)
+        for latest in (self._writes, self._arrivals, self._ends):
+            latest.forget(np.isin(latest.items["key"], keys))
 
     def of(self, located: LocatedReadiness, operations: Batch, files: Mapping[int, File]) -> NDArray[np.void]:
         """The cause of each readiness of the records last added, dtype `CAUSE`."""

@@ -18,7 +18,7 @@ from uringtrace.tracer.readiness.causes import CauseKind, Causes
 from uringtrace.tracer.readiness.descriptors import Descriptors
 from uringtrace.tracer.readiness.resolve import ReadinessResolver
 from uringtrace.tracer.readiness.waits import NOT_KNOWN, LocatedReadiness, scanned
-from uringtrace.tracer.readiness.wakers import Explanation, Woke, explanation, reasons, woke
+from uringtrace.tracer.readiness.wakers import Explanation, Reason, Woke, explanation, reasons, woke
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, File, Interest
 
@@ -88,6 +88,38 @@ class Explained:
             woke=woke(operation),
         )
 
+    def told(self) -> NDArray[np.bool_]:
+        """Rows of which there is something to say: what was ready, or what cut the wait short."""
+        chosen: NDArray[np.bool_] = (self.reasons == Reason.SIGNAL) | (self.reasons == Reason.TIMEOUT)
+        chosen[self.located.row] = True
+        return chosen
+
+    def piece(self, records: Records, begin: int, end: int) -> Explained:
+        """The answers for rows `begin` to `end` - 1, which `records` are."""
+        low, high = np.searchsorted(self.located.row, [begin, end])
+        located = LocatedReadiness(self.located.readiness[low:high], self.located.row[low:high] - begin)
+        return Explained(
+            records,
+            located,
+            self.causes[low:high],
+            self.scanned[begin:end],
+            self.reasons[begin:end],
+            self.roles[begin:end],
+        )
+
+    def followed_by(self, other: Explained, records: Records) -> Explained:
+        """The answers for the rows of both, one after the other, which `records` are."""
+        row = np.concatenate([self.located.row, other.located.row + len(self.roles)])
+        located = LocatedReadiness(np.concatenate([self.located.readiness, other.located.readiness]), row)
+        return Explained(
+            records,
+            located,
+            np.concatenate([self.causes, other.causes]),
+            np.concatenate([self.scanned, other.scanned]),
+            np.concatenate([self.reasons, other.reasons]),
+            np.concatenate([self.roles, other.roles]),
+        )
+
     def _ready(self, index: int) -> Ready:
         readiness, cause = self.located.readiness[index], self.causes[index]
         fd = int(readiness["fd"])
@@ -118,6 +150,10 @@ class Explainer:
         self._resolver = ReadinessResolver(interests, self._calls)
         self._descriptors = Descriptors(context.operation_names, self._calls)
         self._causes = Causes(context.operation_names, self._calls)
+
+    def forget(self, files: Iterable[int]) -> None:
+        """Of the files with these numbers nothing comes any more."""
+        self._causes.forget(files)
 
     def add(self, records: Records, files: Mapping[int, File]) -> Explained:
         """Take in the next records, in the order of time; `files` are those known by now."""

@@ -15,6 +15,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.tracer.readiness.calls import ReadinessCalls, Role, running_calls
 from uringtrace.tracer.readiness.last_references import LastReferences
 from uringtrace.tracer.readiness.latest import as_of
@@ -75,7 +76,7 @@ def changes_of(records: Records, calls: ReadinessCalls | None = None) -> NDArray
     changes = np.zeros(rows.size, INTEREST)
     if not rows.size:
         return changes
-    chosen, of_ring = operations[rows], ring[rows]
+    chosen, of_ring = take_rows(operations, rows), ring[rows]
     changes["ns"] = chosen["completed_ns"]
     changes["submitted_ns"] = chosen["submitted_ns"]
     for name in ("tgid", "tid"):

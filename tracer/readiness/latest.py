@@ -44,10 +44,14 @@ class Latest:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._items: NDArray[np.void] = np.zeros(0, dtype)
+        self._one_each = True
+        """Of no key there are several."""
 
     def add(self, items: NDArray[np.void]) -> None:
         """Take in a batch; of those before it only the newest of each key remain."""
-        self._items = np.concatenate([self._newest(), items])
+        if not (self._one_each and not items.size):
+            self._items = np.concatenate([self._newest(), items])
+        self._one_each = not items.size
 
     def at(self, keys: NDArray[np.uint64], times: NDArray[np.uint64]) -> NDArray[np.void]:
         """The newest item of each key at or before each time; all zero where there is none."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.tracer.records import MEMORY_BYTES
 
 
@@ -30,7 +31,7 @@ def chosen_pieces(memory: NDArray[np.void], rows: NDArray[np.bool_], *arguments:
     `memory` has dtype `MEMORY`, `rows` the shape (n,) of the operations.
     """
     wanted = rows[memory["row"]] & np.isin(memory["argument"], arguments)
-    pieces: NDArray[np.void] = memory[wanted]
+    pieces: NDArray[np.void] = take_rows(memory, wanted)
     return pieces
 
 

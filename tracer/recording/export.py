@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from uringtrace.errors import StorageError, UsageError
+from uringtrace.tracer.recording.interruption import interruptible
 from uringtrace.tracer.recording.parts import first_line, quoted
 from uringtrace.tracer.recording.selection import Selection, select, selected
 
@@ -21,9 +22,6 @@ FORMATS = {
 }
 """Name of a format → options of COPY. NULL is an empty field of CSV, where an empty text is `""`."""
 
-_INTERRUPTED = "Query interrupted"
-"""What DuckDB says where Python has been told of a SIGINT."""
-
 
 def export_table(recording: Recording, table: str, selection: Selection, format: str, path: Path) -> int:
     """Write the rows that are selected to `path`, which may be a FIFO but for Parquet; returns their number.
@@ -34,7 +32,8 @@ def export_table(recording: Recording, table: str, selection: Selection, format:
     with selected(recording, selection, (table,), writable=(path,)) as connection:
         target = f"{quoted(str(path))} ({FORMATS[format]}, USE_TMP_FILE false)"
         try:
-            copied = connection.execute(f"COPY (\n{statement}\n) TO {target}").fetchone()
+            copy = f"COPY (\n{statement}\n) TO {target}"
+            copied = interruptible(connection, lambda: connection.execute(copy).fetchone())
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
             raise UsageError(f"SQL: {first_line(error)}") from None
         except (
@@ -45,10 +44,6 @@ def export_table(recording: Recording, table: str, selection: Selection, format:
             raise UsageError(f"SQL: {first_line(error)}") from None
         except duckdb.PermissionException as error:
             raise UsageError(f"SQL: {first_line(error)}") from None
-        except RuntimeError as error:
-            if str(error) != _INTERRUPTED:
-                raise
-            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise StorageError(f"cannot write {table}: {first_line(error)}") from None
     return int(copied[0]) if copied else 0

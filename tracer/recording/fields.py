@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import join_rows
 from uringtrace.tracer.record import FIRST_CALL, OPERATION, Batch, Kind, Path
 from uringtrace.tracer.recording.columns import ERRORS, Columns
 from uringtrace.tracer.recording.memory import encoded
@@ -73,18 +74,10 @@ def _blocks(batches: Iterable[Batch]) -> Iterator[Batch]:
             waiting.append(piece)
             rows += piece.size
             if rows >= _BLOCK_ROWS:
-                yield piece if len(waiting) == 1 else _joined(waiting)
+                yield piece if len(waiting) == 1 else join_rows(waiting)
                 waiting, rows = [], 0
     if waiting:
-        yield _joined(waiting)
-
-
-_RAW = np.dtype((np.void, OPERATION.itemsize))
-
-
-def _joined(pieces: list[Batch]) -> Batch:
-    """All rows as one batch; row by row and not field by field, as numpy would copy them."""
-    return np.concatenate([np.ascontiguousarray(piece).view(_RAW) for piece in pieces]).view(OPERATION)
+        yield join_rows(waiting)
 
 
 def _stored(block: Batch, name: str) -> NDArray[np.generic]:

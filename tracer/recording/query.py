@@ -18,6 +18,7 @@ import duckdb
 
 from uringtrace.errors import RecordingError, UsageError
 from uringtrace.tracer.recording.derived import Derivation
+from uringtrace.tracer.recording.interruption import interruptible
 from uringtrace.tracer.recording.layout import (
     CONNECTIONS,
     OPERATIONS,
@@ -61,7 +62,7 @@ class Result:
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Each row once, as Python values; NULL is None. Raises UsageError when SQL fails."""
         try:
-            while rows := self._cursor.fetchmany(_FETCH_ROWS):
+            while rows := interruptible(self._cursor, lambda: self._cursor.fetchmany(_FETCH_ROWS)):
                 yield from rows
         except duckdb.Error as error:
             raise UsageError(f"SQL: {first_line(error)}") from None
@@ -74,7 +75,7 @@ def run(recording: Recording, sql: str) -> Iterator[Result]:
         statement = _one_select(parser, sql)
     with opened(recording, re.findall(r"\w+", sql.lower())) as connection:
         try:
-            connection.execute(statement)
+            interruptible(connection, lambda: connection.execute(statement))
         except duckdb.Error as error:
             raise UsageError(f"SQL: {first_line(error)}") from None
         description = connection.description or []

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.errors import RecordingError
+from uringtrace.probes.rows import copy_rows
 from uringtrace.tracer.record import Batch
 from uringtrace.tracer.recording.chunks import segment_records
 from uringtrace.tracer.recording.files_log import FilesReader
@@ -237,7 +238,7 @@ def in_batches(part: Records) -> Iterator[Records]:
         last = start + BATCH_ROWS >= operations.size
         end = events.size if last else int(np.searchsorted(latest, rows["completed_ns"].max(), "right"))
         low, high = np.searchsorted(memory["row"], [start, start + BATCH_ROWS])
-        pieces = memory[low:high].copy()
+        pieces = copy_rows(memory[low:high])
         pieces["row"] -= start
         yield Records(rows, pieces, events[begin : max(begin, end)])
         begin = max(begin, end)

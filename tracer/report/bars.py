@@ -68,7 +68,7 @@ def create_chosen(rows: Rows, windows: Sequence[Window], slow: Sequence[Slow]) -
     inside = _inside(windows)
     least = min((each.latency_ns for each in slow), default=0)
     unfinished = f"kind = '{Kind.UNFINISHED.name}'"
-    rows.connection.execute(f"""
+    rows.run(f"""
         CREATE OR REPLACE TEMP TABLE chosen AS
         WITH timed AS (
           SELECT {_READ}, {CODE} AS code, {rows.since_start(rows.began)} AS began_ns,
@@ -87,7 +87,7 @@ def create_chosen(rows: Rows, windows: Sequence[Window], slow: Sequence[Slow]) -
                  <= {MOST_UNFINISHED} AS open_one,
                inside
         FROM near""")
-    rows.connection.execute(f"""
+    rows.run(f"""
         CREATE OR REPLACE TEMP TABLE chosen AS
         SELECT * EXCLUDE (slow_one, inside), slow_one AND
                row_number() OVER (PARTITION BY slow_one ORDER BY latency_ns DESC, completed_ns)

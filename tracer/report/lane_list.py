@@ -14,6 +14,8 @@ from uringtrace.tracer.source import File, Ring, Thread
 
 MOST = {THREAD: 32, RING: 16, CONNECTION: 40}
 """Lanes of each group, besides the one of all others."""
+_Name = tuple[str, str | None]
+"""`Lane.label` and `Lane.subject`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,18 @@ def lane_tables(
     others: dict[str, int] = {}
 
     def choose(
-        group: str, counts: Mapping[int, int], names: Mapping[int, str], order: Mapping[int, int]
+        group: str, counts: Mapping[int, int], names: Mapping[int, _Name], order: Mapping[int, int]
     ) -> dict[int, int]:
         most = sorted(counts, key=lambda key: (-counts[key], key))[: MOST[group]]
         places = {}
         for key in sorted(most, key=lambda key: (order.get(key, key), key)):
             places[key] = len(lanes)
-            lanes.append(Lane(group, key, names.get(key, f"{group} {key}"), counts[key], 1))
+            lanes.append(Lane(group, key, *names.get(key, (f"{group} {key}", None)), counts[key], 1))
         rest = len(counts) - len(most)
         others[group] = len(lanes) if rest else -1
         if rest:
             left = sum(counts.values()) - sum(counts[key] for key in most)
-            lanes.append(Lane(group, None, f"{rest:,} other {group}s", left, 1))
+            lanes.append(Lane(group, None, f"{rest:,} other {group}s", None, left, 1))
         return places
 
     by_thread = choose(THREAD, _counts(rows, "tid"), _thread_names(threads), {})
@@ -98,13 +100,13 @@ def _socket_counts(rows: Rows, inodes: Mapping[int, int]) -> dict[int, int]:
     return counts
 
 
-def _thread_names(threads: Mapping[int, Thread]) -> dict[int, str]:
-    return {tid: f"{tid} {thread.name}" if thread.name else str(tid) for tid, thread in threads.items()}
+def _thread_names(threads: Mapping[int, Thread]) -> dict[int, _Name]:
+    return {tid: (str(tid), thread.name or None) for tid, thread in threads.items()}
 
 
-def _ring_names(rings: Sequence[Ring]) -> dict[int, str]:
+def _ring_names(rings: Sequence[Ring]) -> dict[int, _Name]:
     return {
-        ring.ring: f"ring {ring.ring}" + (f" fd {ring.fd}" if ring.fd is not None else "")
+        ring.ring: (f"ring {ring.ring}" + (f" fd {ring.fd}" if ring.fd is not None else ""), None)
         for ring in rings
         if ring.ring
     }
@@ -115,9 +117,9 @@ def _numbers(rows: Rows) -> dict[int, int]:
     return dict(rows.tuples("SELECT inode, min(number) FROM connections GROUP BY inode"))
 
 
-def _socket_names(sockets: Mapping[int, File], numbers: Mapping[int, int]) -> dict[int, str]:
+def _socket_names(sockets: Mapping[int, File], numbers: Mapping[int, int]) -> dict[int, _Name]:
     """What a socket is called: by its peer where that was seen, whenever that was."""
-    names: dict[int, str] = {}
+    names: dict[int, _Name] = {}
     for file in sockets.values():
         socket = file.socket
         if socket is None:
@@ -125,7 +127,8 @@ def _socket_names(sockets: Mapping[int, File], numbers: Mapping[int, int]) -> di
         address = socket.remote or socket.local
         if address is not None or file.inode not in names:
             number = f"#{numbers[file.inode]} " if file.inode in numbers else ""
-            names[file.inode] = f"{number}{socket.protocol} {address or f'socket {file.inode}'}"
+            known = "" if address else f" socket {file.inode}"
+            names[file.inode] = (f"{number}{socket.protocol}{known}", address or None)
     return names
 
 

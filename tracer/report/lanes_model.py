@@ -24,12 +24,20 @@ class Lane:
     """One of GROUPS."""
     key: int | None
     """Thread id, ring number or inode of the socket; None: all others of the group together."""
-    name: str
-    """As the target has it: nothing in it is markup."""
+    label: str
+    """Numbers and words of ours: `26514`, `#3 tcp`, `ring 1 fd 3`."""
+    subject: str | None
+    """A thread's name or a connection's address, as the target has it: nothing in it is markup.
+    None: there is none, or it is not known."""
     count: int
     """Rows of the recording in this lane."""
     depth: int
     """How many operations of `Bars` go on at once in it, at most: how many rows it is drawn in."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.label if self.subject is None else f"{self.label} {self.subject}"
 
 
 @dataclass(frozen=True, slots=True)

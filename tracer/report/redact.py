@@ -11,12 +11,9 @@ from dataclasses import replace
 
 from uringtrace.tracer.connections.connection import Connection
 from uringtrace.tracer.redaction import Pseudonyms
-from uringtrace.tracer.report.lanes_model import CONNECTION, THREAD, Lane
+from uringtrace.tracer.report.lanes_model import THREAD, Lane
 from uringtrace.tracer.report.model import Report, Row, ThreadRow
 
-_CONNECTION_LANE = re.compile(r"((?:#\d+ )?(?:protocol \d+|\w+) )(.*)", re.DOTALL)
-"""As `lane_list` names them: number and protocol, then the address."""
-_THREAD_LANE = re.compile(r"(\d+ )(.*)", re.DOTALL)
 _WITH_SLASH = re.compile(r"\S*/\S*")
 
 
@@ -38,7 +35,7 @@ def redacted(report: Report) -> Report:
         threads=tuple(_thread(each, names) for each in report.threads),
         lanes=replace(
             lanes,
-            lanes=tuple(replace(lane, name=_lane_name(lane, names)) for lane in lanes.lanes),
+            lanes=tuple(_lane(lane, names) for lane in lanes.lanes),
             files=tuple(names.description(text) for text in lanes.files),
         ),
     )
@@ -71,11 +68,6 @@ def _thread(thread: ThreadRow, names: Pseudonyms) -> ThreadRow:
     return replace(thread, name=names.name(thread.name), current_file=names.description(thread.current_file))
 
 
-def _lane_name(lane: Lane, names: Pseudonyms) -> str:
-    if lane.key is None:
-        return lane.name
-    if lane.group == THREAD and (match := _THREAD_LANE.fullmatch(lane.name)):
-        return f"{match[1]}{names.name(match[2])}"
-    if lane.group == CONNECTION and (match := _CONNECTION_LANE.fullmatch(lane.name)):
-        return lane.name if match[2].startswith("socket ") else f"{match[1]}{names.address(match[2])}"
-    return lane.name
+def _lane(lane: Lane, names: Pseudonyms) -> Lane:
+    hide = names.name if lane.group == THREAD else names.address
+    return replace(lane, subject=hide(lane.subject))

@@ -23,6 +23,7 @@ from uringtrace.tracer.record import (
     UNKNOWN_OPCODE,
     Kind,
 )
+from uringtrace.tracer.recording.interruption import interruptible
 from uringtrace.tracer.recording.parts import first_line
 from uringtrace.tracer.source import Context
 from uringtrace.tracer.statistics import BUCKETS, SUBBUCKET_BITS, SUBBUCKETS, operation_traits
@@ -76,7 +77,9 @@ class Rows:
     def arrays(self, sql: str) -> dict[str, NDArray[Any]]:
         """The answer as columns, without NULLs in numeric ones. Raises RecordingError."""
         try:
-            columns: Mapping[str, NDArray[Any]] = self.connection.execute(sql).fetchnumpy()
+            columns: Mapping[str, NDArray[Any]] = interruptible(
+                self.connection, lambda: self.connection.execute(sql).fetchnumpy()
+            )
         except duckdb.Error as error:
             raise _unreadable(error) from None
         # A column that could hold NULL comes masked.
@@ -88,9 +91,13 @@ class Rows:
     def tuples(self, sql: str) -> list[tuple[Any, ...]]:
         """The answer as Python values. Raises RecordingError."""
         try:
-            return self.connection.execute(sql).fetchall()
+            return interruptible(self.connection, lambda: self.connection.execute(sql).fetchall())
         except duckdb.Error as error:
             raise _unreadable(error) from None
+
+    def run(self, sql: str) -> None:
+        """A statement without an answer."""
+        interruptible(self.connection, lambda: self.connection.execute(sql))
 
     def since_start(self, moment: str) -> str:
         """SQL: nanoseconds from the beginning of the capture to a moment."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import take_rows
 from uringtrace.tracer.connections.traffic import NOT_YET
 from uringtrace.tracer.record import CQE_F_MORE, OPCODES, Batch, Kind, Wake, is_call
 from uringtrace.tracer.records import Records
@@ -53,13 +54,13 @@ class ThreadTracker:
         known = batch["tid"] != 0
         # Rows are wide: at full speed a copy of them all costs more than all sums.
         if not known.all():
-            batch = batch[known]
+            batch = take_rows(batch, known)
         if not len(batch):
             return
         slot = self._slots_of(batch)
         call = is_call(batch)
         if call.any():
-            self._add_calls(batch[call], slot[call])
+            self._add_calls(take_rows(batch, call), slot[call])
         ended = _ends_operation(batch)
         self._add("operations", slot[~call & ended])
         counted = (batch["kind"] == Kind.COMPLETION) & (batch["result"] < 0)

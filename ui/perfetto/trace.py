@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import duckdb
 
 from uringtrace.errors import UsageError
+from uringtrace.tracer.recording.interruption import interruptible
 from uringtrace.tracer.recording.layout import CONNECTIONS, OPERATIONS, READY
 from uringtrace.tracer.recording.parts import first_line
 from uringtrace.tracer.recording.selection import Selection, select, selected
@@ -210,14 +211,14 @@ class _Trace:
         return tuple(shown), values
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._database.execute(sql).fetchall()
+        return interruptible(self._database, lambda: self._database.execute(sql).fetchall())
 
     def _streamed(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Rows as they are asked for; none but this is read meanwhile."""
         parameters = {"started_ns": self._context.started_ns} if "$started_ns" in sql else {}
         try:
-            self._database.execute(sql, parameters)
-            while rows := self._database.fetchmany(_FETCH_ROWS):
+            interruptible(self._database, lambda: self._database.execute(sql, parameters))
+            while rows := interruptible(self._database, lambda: self._database.fetchmany(_FETCH_ROWS)):
                 yield from rows
         except duckdb.Error as error:
             raise UsageError(f"SQL: {first_line(error)}") from None

@@ -25,7 +25,7 @@ def content(report: Report, names: Sequence[str], *, whole: bool) -> str:
     """The figures of these names; with `whole` also head, tables and navigation."""
     parts = [_head(report) if whole else _short_head(report)]
     if any(FIGURES[name].over_time for name in names):
-        parts.append(_time_bar(report))
+        parts.append(time_bar(report.first_ns, report.ended_ns))
     parts += [_figure(report, name) for name in names]
     if whole:
         parts += tables_html(report)
@@ -82,8 +82,9 @@ def _sections(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _time_bar(report: Report) -> str:
-    first, ended = report.first_ns / 1e9, report.ended_ns / 1e9
+def time_bar(first_ns: int, ended_ns: int) -> str:
+    """What shows and sets the time of all figures over time."""
+    first, ended = first_ns / 1e9, ended_ns / 1e9
     buttons = "".join(
         f'<button type="button" data-action="{action}"{label}>{text}</button>'
         for action, text, label in (

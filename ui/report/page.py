@@ -20,6 +20,11 @@ _PLOTLY = '<script type="text/plain" class="uringtrace-plotly">{}</script>'
 
 def page(report: Report) -> str:
     """The whole report as an HTML document."""
+    return document(title(report), content(report, list(FIGURES), whole=True))
+
+
+def document(heading: str, inner: str) -> str:
+    """A page of its own around content that `report.js` brings to life."""
     script = asset("report.js")
     policy = "; ".join(
         (
@@ -39,12 +44,12 @@ def page(report: Report) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{page_text(title(report))}</title>
+<title>{page_text(heading)}</title>
 <style>{asset("report.css")}</style>
 </head>
 <body class="uringtrace-page">
 <main data-uringtrace="starting">
-{content(report, list(FIGURES), whole=True)}
+{inner}
 {_PLOTLY.format(compressed())}
 <script>{script}</script>
 </main>
@@ -58,8 +63,12 @@ def fragment(report: Report, names: Sequence[str] = tuple(FIGURES), *, with_plot
 
     Without plotly.js it uses that of the page, or of another fragment on it.
     """
+    return embedded(content(report, names, whole=False), with_plotly=with_plotly)
+
+
+def embedded(inner: str, *, with_plotly: bool = True) -> str:
+    """The same content as a `<div>` for any page."""
     library = _PLOTLY.format(compressed()) if with_plotly else ""
-    inner = content(report, names, whole=False)
     return f"""<div data-uringtrace="starting">
 {library}
 <template class="uringtrace-content"><style>{asset("report.css")}</style>

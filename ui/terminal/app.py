@@ -26,6 +26,7 @@ from uringtrace.tracer.live.feed import Feed
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.ui.terminal import messages
 from uringtrace.ui.terminal.actions import ACTIONS, PANES, shown_key
+from uringtrace.ui.terminal.backdrop import BackdropScreen, BackdropSwitcher
 from uringtrace.ui.terminal.filter_line import FilterLine, condition_of
 from uringtrace.ui.terminal.header import Header
 from uringtrace.ui.terminal.help import HelpScreen
@@ -102,10 +103,13 @@ class UringtraceApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name if self.options.dark else LIGHT.name
 
+    def get_default_screen(self) -> BackdropScreen:
+        return BackdropScreen(id="_default")
+
     def compose(self) -> ComposeResult:
         yield Header()
         yield PaneLine()
-        with ContentSwitcher(initial=PANES[0].name) as switcher:
+        with BackdropSwitcher(initial=PANES[0].name) as switcher:
             switcher.display = False
             for pane in PANES:
                 yield all_panes()[pane.name]()

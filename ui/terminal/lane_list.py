@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from uringtrace.tracer.connections import Connection
-from uringtrace.tracer.live.picture import Picture, ThreadNow
+from uringtrace.tracer.live.picture import Picture
 from uringtrace.tracer.source import Thread
 from uringtrace.ui.terminal.lanes import Window
-from uringtrace.ui.terminal.spans import RAN, WAITED, OpenCall, Spans
+from uringtrace.ui.terminal.spans import Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +79,6 @@ def _connections(picture: Picture, spans: Spans, window: Window) -> Sequence[Lan
         )
         for connection in found
     ]
-
-
-def open_calls(picture: Picture, lanes: str) -> Sequence[OpenCall]:
-    """The calls that threads are in; of what is under way in rings and on connections nothing is
-    known but its number."""
-    if lanes != "threads" or picture.ended:
-        return []
-    opcodes = {name: opcode for opcode, name in picture.context.operation_names.items()}
-    return [
-        OpenCall(thread.activity.tid, opcodes[thread.call], picture.at_ns - thread.in_call_ns, _how(thread))
-        for thread in picture.threads
-        if thread.call in opcodes and thread.in_call_ns is not None
-    ]
-
-
-def _how(thread: ThreadNow) -> int:
-    return RAN if thread.state == "running" else WAITED
 
 
 def threads_of(picture: Picture) -> Mapping[int, Thread]:

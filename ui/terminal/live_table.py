@@ -20,6 +20,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -112,6 +113,9 @@ class LiveTable(ScrollView, can_focus=True):
     LiveTable:nocolor > .live-table--cursor { text-style: bold reverse; }
     """
 
+    virtual_size = Reactive(Size(0, 0), layout=False, repaint=False)
+    """Rows that come and go change nothing outside of this table, unless its scroll bar does."""
+
     def __init__(
         self, pane: str, columns: Sequence[Column], *, follows: bool = False, id: str | None = None
     ) -> None:
@@ -125,7 +129,11 @@ class LiveTable(ScrollView, can_focus=True):
         self._follows = follows
         self._pin: _Pin | None = _Pin.END if follows else _Pin.TOP
         self._note = ""
+        self._note_lines: list[str] = []
         self._layout = Layout((), (), 2)
+        self._seen = Size()
+        """What it has of the screen, without the scroll bar. A hidden one has nothing and keeps what
+        it had, so that it is complete at once when it is shown again."""
         self._lines: list[tuple[str, str]] = []
         """What is on the screen: text and component class of each line, the headings first."""
 
@@ -178,26 +186,34 @@ class LiveTable(ScrollView, can_focus=True):
             self._draw()
 
     def _measure(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._seen = self.scrollable_content_region.size or self.size or self._seen
+        lines = len(self._rows) + 1
+        self.virtual_size = Size(self._seen.width, lines)
+        if self._seen:
+            self.show_vertical_scrollbar = lines > self._seen.height
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = lines
+        self.scroll_y = min(self.scroll_y, self.max_scroll_y)
         self._lay_out()
 
     def _lay_out(self) -> None:
         # Only what can be seen decides: thousands of rows are not measured twice a second.
         top = max(int(self.scroll_offset.y), 0)
-        visible = self._rows[top : top + max(self.size.height, 1) + 1]
+        visible = self._rows[top : top + max(self._seen.height, 1) + 1]
         content = [
             max((len(row.cells[index]) for row in visible), default=0) for index in range(len(self.columns))
         ]
-        self._layout = layout(self.columns, content, self.scrollable_content_region.width or self.size.width)
+        self._layout = layout(self.columns, content, self._seen.width)
+        self._note_lines = [] if self._rows else wrap(self._note, max(self._seen.width - 2, 1))
 
     def _draw(self) -> None:
         """Have those lines rendered that are others than before."""
-        before, self._lines = self._lines, [self._content(y) for y in range(self.size.height)]
+        before, self._lines = self._lines, [self._content(y) for y in range(self._seen.height)]
         if len(before) != len(self._lines):
             self.refresh()
             return
         changed = (y for y, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new)
-        regions = [Region(0, y, self.size.width, 1) for y in changed]
+        regions = [Region(0, y, self._seen.width, 1) for y in changed]
         if regions:
             self.refresh(*regions)
 
@@ -206,8 +222,8 @@ class LiveTable(ScrollView, can_focus=True):
         if y == 0:
             return self._headings(), "live-table--heading"
         if not self._rows:
-            note = wrap(self._note, max(self.size.width - 2, 1))
-            return f" {note[y - 2]}" if 0 <= y - 2 < len(note) else "", "live-table--quiet"
+            text = self._note_lines[y - 2] if 0 <= y - 2 < len(self._note_lines) else ""
+            return f" {text}" if text else "", "live-table--quiet"
         index = y - 1 + int(self.scroll_offset.y)
         if index >= len(self._rows):
             return "", ""
@@ -256,7 +272,7 @@ class LiveTable(ScrollView, can_focus=True):
         self._move_to(self._cursor + step)
 
     def action_page(self, direction: int) -> None:
-        self._move_to(self._cursor + direction * max(self.size.height - 2, 1))
+        self._move_to(self._cursor + direction * max(self._seen.height - 2, 1))
 
     def action_edge(self, direction: int) -> None:
         self._move_to(len(self._rows) if direction > 0 else 0)
@@ -276,7 +292,7 @@ class LiveTable(ScrollView, can_focus=True):
         self.scroll_to_region(Region(0, self._cursor, 1, 2), animate=False, force=True)
 
     def _is_visible(self, index: int) -> bool:
-        return 0 <= index - int(self.scroll_offset.y) < max(self.size.height - 1, 1)
+        return 0 <= index - int(self.scroll_offset.y) < max(self._seen.height - 1, 1)
 
     def action_choose(self) -> None:
         if self._rows:

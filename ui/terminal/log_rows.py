@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from uringtrace.tracer.filter import Condition
 from uringtrace.tracer.filter.evaluation import MAX_ERRNO
 from uringtrace.tracer.live.picture import Picture
+from uringtrace.tracer.readiness.explain import Explained
 from uringtrace.tracer.record import Kind
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, Thread
 from uringtrace.ui.terminal.lane_list import threads_of
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.text.operation_line import LineFormatter
+from uringtrace.ui.text.readiness_text import ReadinessWords
 
 _MICROSECOND = 1_000
 _FORMATTED_AT_MOST = 4_096
@@ -38,6 +40,8 @@ class LogLine:
 class _Part:
     records: Records
     """Held on to, since its `id` is the key."""
+    explained: Explained | None
+    """What its waits were about."""
     chosen: NDArray[np.intp]
     """Rows that are shown, ascending."""
     lines: dict[int, LogLine] = field(default_factory=dict)
@@ -53,6 +57,7 @@ class LogRows:
         self._condition: Condition | None = None
         self._context: Context | None = None
         self._formatter: LineFormatter | None = None
+        self._words: ReadinessWords | None = None
         self._picture: Picture | None = None
         self._threads: Mapping[int, Thread] = {}
         self._ends = np.zeros(1, np.int64)
@@ -67,19 +72,22 @@ class LogRows:
             self._known, self._condition = {}, condition
         if self._formatter is None or picture.context is not self._context:
             self._formatter = LineFormatter(picture.context, picture.recent.files)
+            self._words = ReadinessWords(picture.context)
             self._context = picture.context
         recent = picture.recent
         self._picture = picture
         self._threads = threads_of(picture)
-        self._parts = [self._known.get(id(part)) or self._judged(part) for part in recent.parts]
+        both = zip(recent.parts, recent.explained, strict=True)
+        self._parts = [self._known.get(id(part)) or self._judged(part, waits) for part, waits in both]
         self._known = {id(part.records): part for part in self._parts}
         self._ends = np.cumsum([0, *(len(part.chosen) for part in self._parts)])
         self._firsts = recent.dropped + np.cumsum([0, *(len(part.operations) for part in recent.parts)])
 
-    def _judged(self, part: Records) -> _Part:
+    def _judged(self, part: Records, explained: Explained | None) -> _Part:
         if self._condition is None or self._picture is None:
-            return _Part(part, np.arange(len(part.operations)))
-        return _Part(part, np.flatnonzero(self._condition.holds(part, self._picture.recent.files)))
+            return _Part(part, explained, np.arange(len(part.operations)))
+        holds = self._condition.holds(part, self._picture.recent.files)
+        return _Part(part, explained, np.flatnonzero(holds))
 
     def number_of(self, index: int) -> int:
         """The number, for good, of the row in line `index`; beyond the last line that of the next row."""
@@ -118,17 +126,21 @@ class LogRows:
             if len(part.lines) > _FORMATTED_AT_MOST:
                 part.lines.clear()
                 missing = rows.tolist()
-            for row, line in zip(missing, self._formatted(part.records, missing), strict=True):
+            for row, line in zip(missing, self._formatted(part, missing), strict=True):
                 part.lines[row] = line
         return [part.lines[row] for row in rows.tolist()]
 
-    def _formatted(self, records: Records, rows: Sequence[int]) -> Sequence[LogLine]:
-        if self._formatter is None or self._picture is None:
+    def _formatted(self, part: _Part, rows: Sequence[int]) -> Sequence[LogLine]:
+        if self._formatter is None or self._picture is None or self._words is None:
             return []
-        mask = np.zeros(len(records.operations), bool)
+        mask = np.zeros(len(part.records.operations), bool)
         mask[rows] = True
-        some = records.select(mask)
-        texts = self._formatter.lines(some, self._picture.recent.files, self._threads)
+        some = part.records.select(mask)
+        files = self._picture.recent.files
+        texts = self._formatter.lines(some, files, self._threads)
+        if part.explained is not None:
+            words = self._words.lines(part.explained, files, self._threads, mask)
+            texts = [text + words.get(row, "") for row, text in zip(rows, texts, strict=True)]
         batch = some.operations
         started_ns = self._picture.context.started_ns
         failed = (batch["result"] < 0) & (batch["result"] >= -MAX_ERRNO) & (batch["kind"] == Kind.COMPLETION)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from textual.containers import Vertical
 from textual.screen import Screen
 
 from uringtrace.tracer.live.picture import Picture
+from uringtrace.ui.terminal.backdrop import Backdrop
 from uringtrace.ui.terminal.state import ViewState
 
 
-class PaneWidget(Vertical):
+class PaneWidget(Backdrop):
     """One tab. `show` is called for the visible pane only: at most twice a second, and on keys."""
 
     pane: str = ""

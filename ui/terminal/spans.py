@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from uringtrace.tracer.source import File
 RAN, WAITED, WORKER = 0, 1, 2
 """How it was carried out: at once; it waited (a call slept, a poll was armed); by an io-wq worker."""
 NO_PART = -1
-"""`Spans.part` of what goes on and is no row yet."""
+"""`Spans.part` of what goes on: `row` is an index into the operations of `open_spans.GoingOn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +64,6 @@ class Spans:
 _COLUMNS = tuple(field.name for field in fields(Spans) if field.name != "keys")
 
 
-class OpenCall(NamedTuple):
-    """A call that goes on, of the lane with this key."""
-
-    key: int
-    opcode: int
-    began_ns: int
-    how: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     part: Records
@@ -102,7 +92,7 @@ class SpanMemory:
     def _made(
         self, part: Records, files: Mapping[int, File], lanes: str, condition: Condition | None
     ) -> Spans:
-        spans = spans_of(part, files, lanes)
+        spans = spans_of(part, lane_keys(part, files, lanes))
         if condition is not None:
             spans = spans.take(np.flatnonzero(condition.holds(part, files)[spans.row]))
         numbers = [self._numbers.setdefault(key, len(self._numbers)) for key in spans.keys.tolist()]
@@ -110,16 +100,22 @@ class SpanMemory:
 
     def _together(self) -> Spans:
         keys = np.array(list(self._numbers), np.int64)
-        all_spans = [each.spans for each in self._kept.values()] or [spans_of(empty_records(), {}, "")]
-        columns = {name: np.concatenate([getattr(each, name) for each in all_spans]) for name in _COLUMNS}
+        all_spans = [each.spans for each in self._kept.values()] or [
+            spans_of(empty_records(), np.zeros(0, np.int64))
+        ]
         lengths = [len(each) for each in all_spans]
-        columns["part"] = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-        return Spans(**columns, keys=keys)
+        part = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        return replace(joined(all_spans, keys), part=part)
 
 
-def spans_of(part: Records, files: Mapping[int, File], lanes: str) -> Spans:
-    """The spans of all rows that are in a lane; `part` is 0 in each."""
-    key = lane_keys(part, files, lanes)
+def joined(all_spans: Sequence[Spans], keys: NDArray[np.int64]) -> Spans:
+    """One after the other; `lane` of each is an index into these `keys` already."""
+    columns = {name: np.concatenate([getattr(each, name) for each in all_spans]) for name in _COLUMNS}
+    return Spans(**columns, keys=keys)
+
+
+def spans_of(part: Records, key: NDArray[np.int64]) -> Spans:
+    """The spans of all rows that are in a lane, `key` being those of `lane_keys`; `part` is 0 in each."""
     rows = np.flatnonzero(key != 0)
     batch = part.operations
     if len(rows) < len(batch):
@@ -194,38 +190,3 @@ def remembered_since(recent: Recent, started_ns: int) -> int:
     if not recent.dropped or not recent.parts:
         return started_ns
     return max(started_ns, int(recent.parts[0].operations["completed_ns"].min()))
-
-
-def with_open(spans: Spans, calls: Sequence[OpenCall], at_ns: int) -> Spans:
-    """With calls that go on until `at_ns`.
-
-    A thread is in one call at a time: each begins no earlier than the last of its lane ended.
-    """
-    if not calls:
-        return spans
-    ended_ns = _last_calls(spans)
-    numbers = {key: number for number, key in enumerate(spans.keys.tolist())}
-    lane = [numbers.setdefault(call.key, len(numbers)) for call in calls]
-    count = len(calls)
-    added = {
-        "began": [min(max(call.began_ns, ended_ns.get(call.key, 0)), at_ns) for call in calls],
-        "ended": [at_ns] * count,
-        "lane": lane,
-        "part": [NO_PART] * count,
-        "opcode": [call.opcode for call in calls],
-        "how": [call.how for call in calls],
-        "open": [True] * count,
-    }
-    columns = {}
-    for name in _COLUMNS:
-        before = getattr(spans, name)
-        columns[name] = np.concatenate([before, np.array(added.get(name, [0] * count), before.dtype)])
-    return Spans(**columns, keys=np.array(list(numbers), np.int64))
-
-
-def _last_calls(spans: Spans) -> dict[int, int]:
-    """For each lane when its last system call ended."""
-    ended = np.zeros(len(spans.keys), np.int64)
-    calls = spans.opcode >= FIRST_CALL
-    np.maximum.at(ended, spans.lane[calls], spans.ended[calls])
-    return dict(zip(spans.keys.tolist(), ended.tolist(), strict=True))

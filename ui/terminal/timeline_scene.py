@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from textual.geometry import Size
 
 from uringtrace.tracer.live.picture import Picture
-from uringtrace.ui.terminal.lane_list import Lane, lanes_of, open_calls, threads_of
+from uringtrace.ui.terminal.lane_list import Lane, lanes_of
 from uringtrace.ui.terminal.lanes import Painted, Window, covering, paint, wake_line
-from uringtrace.ui.terminal.spans import SpanMemory, Spans, remembered_since, with_open
+from uringtrace.ui.terminal.open_spans import going_on, with_open
+from uringtrace.ui.terminal.spans import SpanMemory, Spans, remembered_since
 from uringtrace.ui.terminal.state import ViewState
 from uringtrace.ui.terminal.time_axis import since_start
 from uringtrace.ui.terminal.timeline_view import Frame, Scene, forgotten_words, heading
@@ -54,8 +55,8 @@ class TimelineScenes:
         frame = Frame(size.width, size.height, start_ns < remembered_ns)
         window = Window(start_ns, end_ns, frame.cells)
         spans = self._memory.of(picture.recent, timeline.lanes, view.condition)
-        if view.condition is None:
-            spans = with_open(spans, open_calls(picture, timeline.lanes), picture.at_ns)
+        going = going_on(picture, view.condition)
+        spans = with_open(spans, going, picture, timeline.lanes)
         lanes = lanes_of(picture, timeline.lanes, spans, window)
         chosen = self._chosen(lanes)
         self._first = _scrolled(self._first, chosen, frame.lanes, len(lanes))
@@ -74,7 +75,7 @@ class TimelineScenes:
                 under = "Not in memory." if picture.recent.dropped else "Before the capture began."
             else:
                 found = covering(spans, lane.key, window, cell)
-                under = words_for(found, picture, self._formatter, threads_of(picture))
+                under = words_for(found, picture, going.records, self._formatter)
         return Scene(
             frame=frame,
             window=window,

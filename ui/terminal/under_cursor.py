@@ -8,7 +8,8 @@ import numpy as np
 
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.tracer.record import Wake
-from uringtrace.tracer.source import Thread
+from uringtrace.tracer.records import Records
+from uringtrace.ui.terminal.lane_list import threads_of
 from uringtrace.ui.terminal.spans import NO_PART, Spans
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.operation_line import LineFormatter
@@ -16,18 +17,18 @@ from uringtrace.ui.text.operation_line import LineFormatter
 _NAMED = 4
 
 
-def words_for(found: Spans, picture: Picture, formatter: LineFormatter, threads: Mapping[int, Thread]) -> str:
-    """One line, not made harmless yet; `found` are the spans under the cursor."""
+def words_for(found: Spans, picture: Picture, going: Records, formatter: LineFormatter) -> str:
+    """One line, not made harmless yet; `found` are the spans under the cursor, `going` are the rows of
+    those that go on."""
     if not len(found):
-        return "No operation here that has ended; what is in flight is drawn when it ends."
+        return "Nothing is known to have been under way here."
     if len(found) > 1:
         return several(found, picture.context.operation_names)
-    if found.part[0] == NO_PART:
-        return _going_on(found, picture)
-    part = picture.recent.parts[int(found.part[0])]
+    number = int(found.part[0])
+    part = going if number == NO_PART else picture.recent.parts[number]
     chosen = np.zeros(len(part.operations), bool)
     chosen[found.row[0]] = True
-    return formatter.lines(part.select(chosen), picture.recent.files, threads)[0]
+    return formatter.lines(part.select(chosen), picture.recent.files, threads_of(picture))[0]
 
 
 def several(found: Spans, operation_names: Mapping[int, str]) -> str:
@@ -61,11 +62,3 @@ def several(found: Spans, operation_names: Mapping[int, str]) -> str:
 
 def _name(operation_names: Mapping[int, str], opcode: np.uint16) -> str:
     return operation_names.get(int(opcode)) or f"operation {opcode}"
-
-
-def _going_on(found: Spans, picture: Picture) -> str:
-    name = _name(picture.context.operation_names, found.opcode[0])
-    key = int(found.keys[found.lane[0]])
-    what = next((thread.waits_for for thread in picture.threads if thread.activity.tid == key), None)
-    age = numbers.duration(int(found.ended[0] - found.began[0]))
-    return f"{name}({what or '…'}) goes on, for {age} so far"

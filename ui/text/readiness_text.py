@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.readiness.causes import CauseKind
-from uringtrace.tracer.readiness.explain import Cause, Explainer, Ready, Wait
+from uringtrace.tracer.readiness.explain import Cause, Explained, Explainer, Ready, Wait
 from uringtrace.tracer.readiness.wakers import Reason
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, File, Interest, Thread
@@ -36,8 +36,7 @@ class ReadinessText:
     def __init__(self, context: Context, interests: Iterable[Interest], limit: int | None = None) -> None:
         """`interests` are those of the source; `limit` is the most characters between < and >."""
         self._explainer = Explainer(context, interests)
-        self._descriptors = ArgumentsText(context.operation_names, {}, limit)
-        self._threads: Mapping[int, Thread] = {}
+        self._words = ReadinessWords(context, limit)
 
     def lines(
         self,
@@ -51,11 +50,31 @@ class ReadinessText:
         All records have to be given, once and in order, also those that nobody looks at:
         `shown`, of shape (n,), says which rows are wanted.
         """
+        return self._words.lines(self._explainer.add(records, files), files, threads, shown)
+
+
+class ReadinessWords:
+    """Words what is known already."""
+
+    def __init__(self, context: Context, limit: int | None = None) -> None:
+        """`limit` is the most characters between < and >."""
+        self._descriptors = ArgumentsText(context.operation_names, {}, limit)
+        self._threads: Mapping[int, Thread] = {}
+
+    def lines(
+        self,
+        explained: Explained,
+        files: Mapping[int, File],
+        threads: Mapping[int, Thread],
+        shown: NDArray[np.bool_] | None = None,
+    ) -> dict[int, str]:
+        """Index of the operation → its words, each with a space before; without what has none.
+
+        `shown`, of shape (n,), says which rows are wanted.
+        """
         self._descriptors.files = files
         self._threads = threads
-        explained = self._explainer.add(records, files)
-        wanted = (explained.reasons == Reason.SIGNAL) | (explained.reasons == Reason.TIMEOUT)
-        wanted[explained.located.row] = True
+        wanted = explained.told()
         if shown is not None:
             wanted &= shown
         return {row: self._words(explained.wait(row, _SHOWN)) for row in np.flatnonzero(wanted).tolist()}

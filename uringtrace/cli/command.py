@@ -66,6 +66,11 @@ COMMANDS: Mapping[str, Entry] = {
         "say what is wrong, with evidence and what to change",
         "Capture",
     ),
+    "compare": Entry(
+        "uringtrace.cli.compare:CompareCommand",
+        "strace and uringtrace on the same seconds, and their cost",
+        "Capture",
+    ),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
     "report": Entry(
         "uringtrace.cli.report:ReportCommand",

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from uringtrace.cli.new_file import new_file
 from uringtrace.cli.output import is_special, notice
 from uringtrace.cli.piped import piped
 from uringtrace.errors import EXIT_OK, StorageError, UsageError
+from uringtrace.tracer.new_file import new_file
 
 if TYPE_CHECKING:
     from uringtrace.tracer.recording import Recording

@@ -23,6 +23,9 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 """As a shell shows a process that SIGINT or SIGPIPE ended: 128 + the signal's number."""
 
+QUERY_INTERRUPTED = "Query interrupted"
+"""What DuckDB says in a RuntimeError where SIGINT came while a part of a recording was read."""
+
 SHORT_FORM_OPTIONS = ("-p", "--pid", "-a", "--all", "-f", "--follow")
 """A command line that starts with one of these, a number, `--` or a directory means `DEFAULT_COMMAND`."""
 
@@ -47,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # argparse, after it printed --help
         code = end.code if isinstance(end.code, int) else EXIT_OK
     except Exception as error:
-        show(unexpected(error))
-        code = EXIT_FAILED
+        if str(error) == QUERY_INTERRUPTED:
+            code = EXIT_INTERRUPTED
+        else:
+            show(unexpected(error))
+            code = EXIT_FAILED
     return code
 
 

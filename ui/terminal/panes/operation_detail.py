@@ -1,7 +1,7 @@
 """One operation at length: its latencies, its slowest examples, and who used it on what.
 
-Counts and the first line of quantiles are of everything since the start; what needs single
-operations is of those in memory, and says so.
+Counts, the first line of quantiles and the first histogram are of everything since the start; what
+needs single operations is of those in memory, and says so.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import wrap
 
+import numpy as np
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.widget import Widget
@@ -20,7 +21,7 @@ from uringtrace.tracer.summary import IO_URING
 from uringtrace.ui.terminal.detail import DetailScreen
 from uringtrace.ui.terminal.fitting import fit
 from uringtrace.ui.terminal.lane_list import threads_of
-from uringtrace.ui.terminal.latency_rows import latency_lines
+from uringtrace.ui.terminal.latency_rows import latency_lines, shortest_width
 from uringtrace.ui.terminal.operation_memory import OperationMemory, fields_of, memory_of
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.terminal.state import ViewState
@@ -66,7 +67,7 @@ class OperationScreen(DetailScreen):
         memory = memory_of(picture, self.opcode, view.condition, _EXAMPLES)
         self.set_facts(fact_lines(now, memory))
         filtered = view.condition is not None
-        lines = body_lines(memory, picture, width, filtered=filtered)
+        lines = body_lines(now, memory, picture, width, filtered=filtered)
         self.query_one("#body", Static).update(Text("\n".join(lines), no_wrap=True))
 
 
@@ -125,23 +126,42 @@ def _quantiles(latency: LatencySummary | None) -> tuple[str, ...]:
     return (numbers.count(latency.count), *(numbers.duration(time) for time in times))
 
 
-def body_lines(memory: OperationMemory, picture: Picture, width: int, *, filtered: bool) -> list[str]:
-    """Histogram, threads, files and examples, harmless, each line at most `width` columns wide."""
+def body_lines(
+    now: OperationNow | None, memory: OperationMemory, picture: Picture, width: int, *, filtered: bool
+) -> list[str]:
+    """Histograms, threads, files and examples, harmless, each line at most `width` columns wide."""
     left = " that the filter leaves" if filtered else ""
     dropped = picture.recent.dropped
     older = f"; {numbers.count(dropped)} older rows were dropped" if dropped else ""
     kept = numbers.count(picture.recent.rows)
-    what = f"From here on: the {numbers.count(memory.rows)} in memory{left}, among {kept} rows{older}."
-    lines = wrap(what, width)
+    what = f"In memory: {numbers.count(memory.rows)}{left}, among {kept} rows{older}."
+    lines = [*wrap(what, width), "", *_histograms(now, memory, width)]
     if not memory.rows:
         return lines
     half = (width - 3) // 2 if width >= _WIDE else width
-    histogram = latency_lines(memory.histogram, _BARS, half)
-    histogram = ["", "Latency", *(histogram or ["No latency: it has many completions, or none was timed."])]
-    users = ["", "Threads", *_threads(memory, picture, half)]
-    users += ["", "Files and connections", *_files(memory, half)]
-    lines += _beside(histogram, users, half) if width >= _WIDE else [*histogram, *users]
+    threads = ["", "Threads, in memory", *_threads(memory, picture, half)]
+    files = ["", "Files and connections, in memory", *_files(memory, half)]
+    lines += _beside(threads, files, half) if width >= _WIDE else [*threads, *files]
     return [*lines, *_examples(memory, picture, width)]
+
+
+def _histograms(now: OperationNow | None, memory: OperationMemory, width: int) -> list[str]:
+    """That since the start and that of the memory, side by side; one where they are the same."""
+    if now is None or not now.histogram.any():
+        return ["Latency", "None: it has many completions, or none was timed."]
+    if np.array_equal(now.histogram, memory.histogram):
+        return [
+            "Latency since the start, all in memory",
+            *latency_lines({"": now.histogram}, _BARS, width),
+        ]
+    both = {"since the start": now.histogram, "in memory": memory.histogram}
+    if shortest_width(list(both.values())) <= width:
+        return ["Latency", *latency_lines(both, _BARS, width)]
+    lines: list[str] = []
+    for title, histogram in both.items():
+        drawn = latency_lines({title: histogram}, _BARS, width)
+        lines += [f"Latency {title}", *(drawn or ["None."])]
+    return lines
 
 
 def _beside(left: Sequence[str], right: Sequence[str], half: int) -> list[str]:

@@ -141,6 +141,12 @@ def test_what_waits_to_be_counted_is_not_judged() -> None:
     judged = running.judge(STARTED_NS + SECOND)
     assert (judged.records, judged.left_out) == (2, 10)
     assert judged.ended_ns == STARTED_NS + 1000
+    running.clock.now_ns += round(0.9 * SAVED_NS / SHARE)
+    running.add(fine(STARTED_NS + 4000, 1))
+    assert running.judge(STARTED_NS + SECOND).left_out == 11
+    running.clock.now_ns += round(0.2 * SAVED_NS / SHARE)
+    running.add(fine(STARTED_NS + 5000, 1))
+    assert running.judge(STARTED_NS + SECOND).left_out == 11
 
 
 def test_nothing_of_a_recording_is_left_out() -> None:

@@ -90,7 +90,10 @@ class FindingsNow:
             return
         if self._live:
             self._save()
-        if self._stretch is None and self._saved_ns >= SAVED_NS and not behind:
+        if behind:
+            # Also what was saved is not for now: draining needs the processor.
+            self._saved_ns = 0
+        if self._stretch is None and self._saved_ns >= SAVED_NS:
             started = _StretchFacts(facts, self._seen_ns)
             self._stretch = _Stretch(Diagnosis(started.context), started, self._seen_ns)
             self._judging = self._new_judging()

@@ -1,28 +1,17 @@
-"""Findings as the terminal words them, and what the rules without findings came to."""
+"""Findings as the terminal words them, and what came too fast to be judged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from uringtrace.tracer.findings import Evidence, Finding, State, Verdict
+from uringtrace.tracer.findings import Evidence, Finding
 from uringtrace.tracer.findings.finding import Value
 from uringtrace.tracer.live.findings_now import Judged
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.findings_text import subject_text
-from uringtrace.ui.text.summary_table import counted
 
 NOTHING = "No rule that could judge found anything so far. That is no proof that nothing is wrong."
 NOT_YET = "Nothing was judged yet."
-
-
-def judged_line(judged: Judged) -> str:
-    """`25 rules: 3 found something, 9 could judge and found nothing, 13 not applicable`"""
-    states = [verdict.state for verdict in judged.verdicts]
-    return (
-        f"{counted(len(states), 'rule')}: {states.count(State.FOUND)} found something, "
-        f"{states.count(State.CLEAR)} could judge and found nothing, "
-        f"{states.count(State.NOT_APPLICABLE)} not applicable"
-    )
 
 
 def left_out_line(judged: Judged, began_ns: int) -> str | None:
@@ -35,15 +24,6 @@ def left_out_line(judged: Judged, began_ns: int) -> str | None:
         f"{numbers.count(judged.left_out + judged.records)} records came too fast. "
         f"Judged last: {start:.1f} s to {end:.1f} s."
     )
-
-
-def missing_lines(verdicts: Iterable[Verdict]) -> list[str]:
-    """What there would have to be, and for which rules: one line for each thing."""
-    needed: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        if verdict.state is State.NOT_APPLICABLE:
-            needed.setdefault(verdict.missing or numbers.UNKNOWN, []).append(verdict.tag)
-    return [f"needs {missing}: {', '.join(tags)}" for missing, tags in needed.items()]
 
 
 def finding_lines(finding: Finding, began_ns: int) -> list[str]:

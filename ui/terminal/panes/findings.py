@@ -13,13 +13,7 @@ from textual.widgets import Static
 
 from uringtrace.tracer.findings import Confidence, Finding, Severity
 from uringtrace.tracer.live.picture import Picture
-from uringtrace.ui.terminal.finding_words import (
-    NOT_YET,
-    NOTHING,
-    judged_line,
-    left_out_line,
-    missing_lines,
-)
+from uringtrace.ui.terminal.finding_words import NOT_YET, NOTHING, left_out_line
 from uringtrace.ui.terminal.live_table import ALARM, PLAIN, QUIET, Column, LazyRows, LiveTable, TableRow
 from uringtrace.ui.terminal.messages import WindowChosen
 from uringtrace.ui.terminal.ordering import Value, ordered
@@ -28,6 +22,7 @@ from uringtrace.ui.terminal.panes.finding_detail import FindingScreen, finding_k
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.terminal.state import Sort, ViewState
 from uringtrace.ui.text.findings_text import subject_text
+from uringtrace.ui.text.rule_words import evicted_words, missing_words, rules_words
 
 COLUMNS = (
     Column("severity", "SEVERITY", right=False, least=8),
@@ -98,10 +93,8 @@ def remark_lines(picture: Picture) -> list[str]:
     lines = [left_out] if left_out is not None else []
     if picture.losses.total_lost:
         lines.append("! Records were lost, so there may be more of everything that was found.")
-    evicted = [verdict.tag for verdict in judged.verdicts if verdict.evicted]
-    if evicted:
-        lines.append(f"! To bound memory some observations were given up by: {', '.join(evicted)}")
-    return [*lines, judged_line(judged), *missing_lines(judged.verdicts)]
+    lines += [f"! {words}" for words in evicted_words(judged.verdicts)]
+    return [*lines, rules_words(judged.verdicts), *missing_words(judged.verdicts)]
 
 
 def sorted_findings(findings: Sequence[Finding], sort: Sort) -> Sequence[Finding]:

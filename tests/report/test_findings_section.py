@@ -93,6 +93,7 @@ def test_they_are_those_of_diagnose(
         for each in finding["evidence"]:
             assert each["text"] in shown
             assert each["text"] in unescape(written_down)
+    assert f"architecture: {said['architecture']['words']}" in shown
     for rule in said["rules"]:
         assert rule["tag"] in shown
         assert rule["missing"] is None or rule["missing"] in shown

@@ -12,6 +12,7 @@ from dataclasses import replace
 from tests.fakes import CALL_NAMES, OPERATION_NAMES, RING, STARTED_NS, call, context, row, rows
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.findings import (
+    Architecture,
     Confidence,
     Evidence,
     Finding,
@@ -21,6 +22,7 @@ from uringtrace.tracer.findings import (
     Verdict,
     Window,
 )
+from uringtrace.tracer.findings.architecture import Kind as ServerKind
 from uringtrace.tracer.live.findings_now import Judged
 from uringtrace.tracer.live.picture import (
     HISTORY_SECONDS,
@@ -345,6 +347,11 @@ def judged(*findings: Finding, left_out: int = 0) -> Judged:
                 for tag in ("sqpoll-asleep", "sqpoll-burning")
             ),
             Verdict("broken-links", State.NOT_APPLICABLE, missing="linked operations"),
+        ),
+        Architecture(
+            ServerKind.IO_URING_SQPOLL,
+            Confidence.HIGH,
+            (Evidence("56,789 operations on sockets went through rings", {"operations": 56_789}),),
         ),
         STARTED_NS,
         AT_NS,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uringtrace.tracer.findings import Diagnosed, Diagnosis, Finding, State, Verdict
+from uringtrace.tracer.findings import Architecture, Diagnosed, Diagnosis, Finding, State, Verdict
 from uringtrace.tracer.live.ration import Rationed
 from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.record import OPERATION, Batch, Kind
@@ -44,6 +44,8 @@ class Judged:
 
     verdicts: tuple[Verdict, ...]
     """One for each rule: of the newest stretch in which it found something, else could judge."""
+    architecture: Architecture
+    """What kind of server it is, or that this is undetermined."""
     started_ns: int
     """The newest stretch that was judged, CLOCK_MONOTONIC."""
     ended_ns: int
@@ -142,12 +144,16 @@ class FindingsNow:
         return self._judged
 
     def _take(self, diagnosed: Diagnosed, stretch: _Stretch) -> None:
-        verdicts = diagnosed.verdicts
+        verdicts, architecture = diagnosed.verdicts, diagnosed.architecture
         if stretch.facts is not None and self._judged is not None:
             earlier = {verdict.tag: verdict for verdict in self._judged.verdicts}
+            if architecture.kind is None:
+                architecture = self._judged.architecture
             verdicts = tuple(_more_telling(earlier.get(new.tag), new) for new in verdicts)
         ended_ns = stretch.started_ns + diagnosed.duration_ns
-        self._judged = Judged(verdicts, stretch.started_ns, ended_ns, self._records, self._left_out)
+        self._judged = Judged(
+            verdicts, architecture, stretch.started_ns, ended_ns, self._records, self._left_out
+        )
 
     def _save(self) -> None:
         now_ns = self._clock()

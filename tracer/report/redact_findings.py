@@ -30,7 +30,10 @@ def redacted_findings(diagnosed: Diagnosed, names: Pseudonyms) -> Diagnosed:
         return _PATH.sub(lambda match: names.path(match[0]), text)
 
     verdicts = tuple(_verdict(verdict, names, sentence) for verdict in diagnosed.verdicts)
-    return replace(diagnosed, context=context, verdicts=verdicts)
+    architecture = replace(
+        diagnosed.architecture, observations=_evidence(diagnosed.architecture.observations, sentence)
+    )
+    return replace(diagnosed, context=context, verdicts=verdicts, architecture=architecture)
 
 
 def _known(subjects: Iterable[Subject], names: Pseudonyms) -> list[tuple[str, str]]:
@@ -70,14 +73,18 @@ def _finding(finding: Finding, names: Pseudonyms, sentence: Callable[[str], str]
             thread=names.name(subject.thread),
             file=None if subject.file is None else _file(subject.file, names),
         ),
-        evidence=tuple(
-            Evidence(
-                sentence(each.text),
-                {
-                    name: sentence(value) if isinstance(value, str) else value
-                    for name, value in each.values.items()
-                },
-            )
-            for each in finding.evidence
-        ),
+        evidence=_evidence(finding.evidence, sentence),
+    )
+
+
+def _evidence(observed: Iterable[Evidence], sentence: Callable[[str], str]) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(
+            sentence(each.text),
+            {
+                name: sentence(value) if isinstance(value, str) else value
+                for name, value in each.values.items()
+            },
+        )
+        for each in observed
     )

@@ -6,13 +6,20 @@ from uringtrace.tracer.findings import Finding, Severity, State
 from uringtrace.tracer.report.model import Report
 from uringtrace.ui.report.harmless import page_text
 from uringtrace.ui.text.findings_text import subject_text
-from uringtrace.ui.text.rule_words import clear_words, evicted_words, missing_words, rules_words
+from uringtrace.ui.text.rule_words import (
+    architecture_words,
+    clear_words,
+    evicted_words,
+    missing_words,
+    rules_words,
+)
 
 
 def findings_html(report: Report) -> str:
     """The section, with its heading."""
     diagnosed = report.diagnosed
     parts = ['<h2 id="findings">Findings</h2>', f"<p>{page_text(rules_words(diagnosed.verdicts))}</p>"]
+    parts.append(f"<p>{page_text(architecture_words(diagnosed.architecture))}</p>")
     parts += [_finding(finding, report) for finding in diagnosed.findings]
     parts += [f'<p class="alarm">{page_text(words)}</p>' for words in evicted_words(diagnosed.verdicts)]
     clear = clear_words(diagnosed.verdicts)

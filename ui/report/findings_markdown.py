@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from uringtrace.tracer.findings import Diagnosed, Finding
 from uringtrace.ui.report.harmless import markdown_text
 from uringtrace.ui.text.findings_text import subject_text
-from uringtrace.ui.text.rule_words import clear_words, evicted_words, missing_words, rules_words
+from uringtrace.ui.text.rule_words import (
+    architecture_words,
+    clear_words,
+    evicted_words,
+    missing_words,
+    rules_words,
+)
 
 
 def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
     """Lines; each finding below a heading of this level."""
     yield markdown_text(rules_words(diagnosed.verdicts))
+    yield ""
+    yield markdown_text(architecture_words(diagnosed.architecture))
     for finding in diagnosed.findings:
         yield ""
         yield from _finding(finding, diagnosed, "#" * level)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from uringtrace.tracer.findings import State, Verdict
+from uringtrace.tracer.findings import Architecture, State, Verdict
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.summary_table import counted
 
@@ -20,6 +20,14 @@ def rules_words(verdicts: Sequence[Verdict]) -> str:
         f"{states.count(State.CLEAR)} could judge and found nothing, "
         f"{states.count(State.NOT_APPLICABLE)} not applicable"
     )
+
+
+def architecture_words(architecture: Architecture) -> str:
+    """`architecture: iterative, confidence high: what decided it`, or what is missing to decide."""
+    if architecture.kind is None:
+        return f"architecture: {architecture.word}, needs {architecture.missing}"
+    seen = "; ".join(each.text for each in architecture.observations)
+    return f"architecture: {architecture.word}, confidence {architecture.confidence.value}: {seen}"
 
 
 def clear_words(verdicts: Iterable[Verdict]) -> str:

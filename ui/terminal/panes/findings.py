@@ -22,7 +22,7 @@ from uringtrace.ui.terminal.panes.finding_detail import FindingScreen, finding_k
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.terminal.state import Sort, ViewState
 from uringtrace.ui.text.findings_text import subject_text
-from uringtrace.ui.text.rule_words import evicted_words, missing_words, rules_words
+from uringtrace.ui.text.rule_words import architecture_words, evicted_words, missing_words, rules_words
 
 COLUMNS = (
     Column("severity", "SEVERITY", right=False, least=8),
@@ -94,7 +94,8 @@ def remark_lines(picture: Picture) -> list[str]:
     if picture.losses.total_lost:
         lines.append("! Records were lost, so there may be more of everything that was found.")
     lines += [f"! {words}" for words in evicted_words(judged.verdicts)]
-    return [*lines, rules_words(judged.verdicts), *missing_words(judged.verdicts)]
+    lines += [rules_words(judged.verdicts), architecture_words(judged.architecture)]
+    return [*lines, *missing_words(judged.verdicts)]
 
 
 def sorted_findings(findings: Sequence[Finding], sort: Sort) -> Sequence[Finding]:

@@ -123,7 +123,8 @@ class Capture:
             self._choose(pids)
         self._started = program.shared("started", np.dtype("<u8"), writable=True)
         self._started[0] = 1
-        self.ended_ns = time.monotonic_ns()
+        # One right after the other: the two clocks are compared.
+        self.ended_ns, started_unix_ns = time.monotonic_ns(), time.time_ns()
         uname = os.uname()
         self.context = Context(
             kernel=uname.release,
@@ -131,7 +132,7 @@ class Capture:
             target=str(self._target),
             command=self._target.command,
             started_ns=self.ended_ns,
-            started_unix_ns=time.time_ns(),
+            started_unix_ns=started_unix_ns,
             operation_names={**program.layout.operation_names, **call_names(uname.machine)},
             setup_flag_names=SETUP_FLAG_NAMES,
             probes=probes,

@@ -40,7 +40,7 @@ test-reports: test-packages $(VENV)/.developing targets
 # docs/findings.md.
 test-findings: test-packages $(VENV)/.developing targets
 	tools/mount.sh
-	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings/test_servers.py; \
+	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings; \
 	failed=$$?; $(RUN)/python -m tests.findings.matrix && exit $$failed
 
 lint: $(VENV)/.developing

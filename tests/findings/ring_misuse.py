@@ -16,6 +16,8 @@ TIMES = 150
 CHAINS = 40
 PAIRS = 5
 IDLE_SECONDS = 1.5
+_UNREGISTER_FILES = 3
+"""IORING_UNREGISTER_FILES (include/uapi/linux/io_uring.h)."""
 NOWHERE = 9999
 """No descriptor."""
 
@@ -74,6 +76,20 @@ def unmapped() -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
 
 
+def unregistered() -> None:
+    """Registered files unregistered under a read."""
+    for _ in range(PAIRS):
+        ring, memory = Ring(8), Memory(4096)
+        reading, writing = os.pipe()
+        ring.register_files(1)
+        ring.update_files(0, [reading])
+        ring.push(c.OP_READ, 1, 0, memory.address, 16, flags=c.SQE_FIXED_FILE)
+        ring.submit()
+        ring.register(_UNREGISTER_FILES, 0, 0)
+        os.write(writing, b"x" * 16)
+        _take(ring, 1)
+
+
 def asleep() -> None:
     """An SQPOLL thread that sleeps after a millisecond, and work that comes more seldom."""
     ring = Ring(8, c.SETUP_SQPOLL, idle_ms=1)
@@ -106,5 +122,5 @@ def unused() -> None:
 
 
 if __name__ == "__main__":
-    WAYS = (errors, links, overlap, unmapped, asleep, leaked, unused)
+    WAYS = (errors, links, overlap, unmapped, unregistered, asleep, leaked, unused)
     {way.__name__: way for way in WAYS}[sys.argv[1]]()

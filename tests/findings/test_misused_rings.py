@@ -17,6 +17,7 @@ WAYS = [
     ("links", "broken-link", "broken", ring_misuse.CHAINS),
     ("overlap", "buffer-overlap", "pairs", ring_misuse.PAIRS),
     ("unmapped", "memory-unmapped", "unmapped", ring_misuse.PAIRS),
+    ("unregistered", "unregistered-in-use", "in_use", ring_misuse.PAIRS),
     ("asleep", "sqpoll-asleep", "wakes", ring_misuse.TIMES),
     ("leaked", "never-completed", "in_flight", ring_misuse.PAIRS),
     ("unused", "ring-unused", "submitted", 0),

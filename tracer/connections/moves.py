@@ -91,6 +91,10 @@ class MoveRules:
         self._tells_left = mask(["RECV", "RECVMSG"])
         self._splices = mask(["splice"])
 
+    def direction(self, opcodes: NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Where operations move the data of their first file: IN, OUT, or 0 for nowhere; same shape."""
+        return self._first[opcodes]
+
     def moves(self, batch: Batch) -> Moves:
         """The moves among `batch`, those of the first file before those of the second.
 

@@ -66,6 +66,11 @@ COMMANDS: Mapping[str, Entry] = {
         "strace and uringtrace on the same seconds, and their cost",
         "Capture",
     ),
+    "diagnose": Entry(
+        "uringtrace.cli.diagnose:DiagnoseCommand",
+        "say what is wrong, with evidence and what to change",
+        "Capture",
+    ),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),
     "report": Entry(
         "uringtrace.cli.report:ReportCommand",

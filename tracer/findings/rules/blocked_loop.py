@@ -1,0 +1,179 @@
+"""`blocked-loop`: an event loop that does not come back to its wait, and the call that keeps it.
+
+While nobody waits on the instance nothing that happens on any of its descriptors is noticed. A
+gap counts when one cause covers at least half of it: calls of one kind of the thread that left
+the wait last, or a time in which that thread was in no call. What it spent ready but without a
+processor is `cpu-starvation`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from uringtrace.tracer.findings.finding import (
+    Confidence,
+    Evidence,
+    Finding,
+    Severity,
+    Verdict,
+    Window,
+    found,
+    not_applicable,
+)
+from uringtrace.tracer.findings.loops import Gap, Instance
+from uringtrace.tracer.findings.rule import Moment, Shared
+from uringtrace.tracer.findings.stays import OUTSIDE, Stay, stay_of
+from uringtrace.tracer.findings.step import Step
+from uringtrace.tracer.record import Batch, Kind
+
+WARNING_NS = 100_000_000
+OFTEN, OFTEN_SHARE = 3, 0.05
+"""So many gaps, and such a part of the capture: a warning too, however short each is."""
+FEWEST_WAITS = 20
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """What one cause did to one loop."""
+
+    gaps: list[Gap] = field(default_factory=list)
+    stays: list[Stay] = field(default_factory=list)
+    files: Counter[tuple[int, int]] = field(default_factory=Counter)
+    told: bool = True
+    """Of a loop that was in no call: that it computed, and did not wait for a processor, is sure."""
+
+
+class BlockedLoop:
+    tag: ClassVar[str] = "blocked-loop"
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    def observe(self, step: Step) -> None:
+        """The trackers that all rules share see all there is to see."""
+
+    def judge(self, moment: Moment) -> Verdict:
+        if not self._shared.sees_calls:
+            return not_applicable(self.tag, "system calls in the capture")
+        loops = self._shared.loops
+        polling = loops.loop_threads()
+        judged = [
+            each
+            for each in loops.instances.values()
+            if each.waits >= FEWEST_WAITS
+            and each.holds_sockets
+            and not (each.is_thread and polling.intersection(each.waiters))
+        ]
+        if not judged:
+            return not_applicable(self.tag, f"an event loop with sockets and {FEWEST_WAITS} waits")
+        findings = [each for instance in judged for each in self._of(moment, instance)]
+        return found(self.tag, findings, evicted=loops.evicted)
+
+    def _of(self, moment: Moment, instance: Instance) -> list[Finding]:
+        causes: dict[tuple[int, int], _Blocks] = {}
+        for gap in self._shared.loops.gaps(instance, moment.at_ns, moment.under_way):
+            stays = self._shared.stays.during(gap.harvester, gap.begin_ns, gap.end_ns)
+            stays += _present(moment.under_way, gap)
+            cause = self._cause(gap, stays)
+            if cause is None:
+                continue
+            blocks = causes.setdefault((gap.harvester, cause), _Blocks())
+            if cause == OUTSIDE:
+                around = self._shared.looks.around(gap.harvester, gap.begin_ns, gap.end_ns)
+                # Each bounds the time within the gap from above, so that little of one proves the other.
+                if around is not None and 2 * around[0] < gap.ns:
+                    continue
+                blocks.told &= around is not None and 2 * around[1] < gap.ns
+            blocks.gaps.append(gap)
+            mine = [stay for stay in stays if stay.opcode == cause]
+            blocks.stays += mine
+            blocks.files.update((stay.fd, stay.file) for stay in mine)
+        return [
+            self._finding(moment, instance, tid, cause, blocks)
+            for (tid, cause), blocks in causes.items()
+            if blocks.gaps
+        ]
+
+    def _cause(self, gap: Gap, stays: list[Stay]) -> int | None:
+        covered: Counter[int] = Counter()
+        for stay in stays:
+            covered[stay.opcode] += stay.overlap_ns(gap.begin_ns, gap.end_ns)
+        waits = self._shared.wait_opcodes
+        likely = [(ns, opcode) for opcode, ns in covered.items() if opcode not in waits]
+        ns, opcode = max(likely, default=(0, 0))
+        return opcode if 2 * ns >= gap.ns else None
+
+    def _finding(self, moment: Moment, instance: Instance, tid: int, cause: int, blocks: _Blocks) -> Finding:
+        computing = cause == OUTSIDE
+        name = None if computing else self._shared.name(cause)
+        longest = max(gap.ns for gap in blocks.gaps)
+        total = sum(gap.ns for gap in blocks.gaps)
+        share = total / max(moment.duration_ns, 1)
+        severe = longest >= WARNING_NS or (len(blocks.gaps) >= OFTEN and share >= OFTEN_SHARE)
+        if computing and not blocks.told:
+            severe = False
+        fd, file = blocks.files.most_common(1)[0][0] if blocks.files else (-1, 0)
+        what = "in no system call" if computing else f"in {name}"
+        on = moment.description(instance.file)
+        evidence = [
+            Evidence(
+                f"{len(blocks.stays):,} times it stayed {what}, the longest "
+                f"{max(stay.end_ns - stay.begin_ns for stay in blocks.stays) / 1e6:,.1f} ms",
+                {
+                    "call": name,
+                    "blocks": len(blocks.stays),
+                    "longest_block_ns": max(stay.end_ns - stay.begin_ns for stay in blocks.stays),
+                },
+            ),
+            Evidence(
+                f"{len(blocks.gaps):,} times nobody waited on {on or 'the descriptors'}, for up to "
+                f"{longest / 1e6:,.1f} ms and {total / 1e6:,.0f} ms in all ({share:.0%} of the capture)",
+                {"gaps": len(blocks.gaps), "longest_gap_ns": longest, "total_ns": total, "share": share},
+            ),
+        ]
+        if computing and not blocks.told:
+            text = "whether it computed or waited for a processor was not observed"
+            evidence.append(Evidence(text))
+        return Finding(
+            self.tag,
+            Severity.WARNING if severe else Severity.INFO,
+            Confidence.HIGH if not computing or blocks.told else Confidence.LOW,
+            f"the event loop is blocked {'by computing' if computing else f'in {name}'}",
+            moment.thread(tid, fd=fd, file=file),
+            tuple(evidence),
+            "Meanwhile no other connection of this loop is served: every request pays for the slowest.",
+            _ADVICE.get(name or "", _COMPUTING if computing else _OTHER),
+            Window(blocks.gaps[0].begin_ns, blocks.gaps[-1].end_ns),
+        )
+
+
+def _present(under_way: Batch | None, gap: Gap) -> list[Stay]:
+    """The call that the harvester is in now, if it began before the gap's end."""
+    if under_way is None:
+        return []
+    rows = under_way[(under_way["tid"] == gap.harvester) & (under_way["ring"] == 0)]
+    rows = rows[(rows["kind"] == Kind.UNFINISHED) & (rows["submitted_ns"] < gap.end_ns)]
+    stays = [stay_of(row, gap.end_ns) for row in rows]
+    return [stay for stay in stays if stay.overlap_ns(gap.begin_ns, gap.end_ns)]
+
+
+_OTHER = "Do it in another thread (a pool), or ask for it without blocking."
+_COMPUTING = "Compute in another thread or process, or in pieces with a return to the loop between them."
+_SLEEP = "Use the loop's own timer: asyncio.sleep, tokio::time::sleep, setTimeout, timerfd."
+_NAMES = "Ask for names without blocking: loop.getaddrinfo, c-ares, a resolver of the runtime."
+_LOCK = "Hold locks for less time, or wait for them outside of the loop."
+_READ = "Read files in a pool of threads (asyncio.to_thread, spawn_blocking), with io_uring, or O_NONBLOCK."
+_ADVICE = {
+    "clock_nanosleep": _SLEEP,
+    "nanosleep": _SLEEP,
+    "poll": _NAMES,
+    "ppoll": _NAMES,
+    "futex": _LOCK,
+    "read": _READ,
+    "pread64": _READ,
+    "write": _READ,
+    "fsync": _READ,
+    "fdatasync": _READ,
+}

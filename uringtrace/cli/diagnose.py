@@ -1,0 +1,145 @@
+"""`uringtrace diagnose`: what is wrong with a target's I/O, from a capture or a recording."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from threading import Event
+from typing import TYPE_CHECKING
+
+from uringtrace.cli.counting import add_colour_argument, add_duration_argument, start_line
+from uringtrace.cli.output import notice
+from uringtrace.cli.signals import pass_on, stopping_on_signals
+from uringtrace.cli.target_options import add_target_arguments, recording_from, target_from
+from uringtrace.errors import EXIT_GATE
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.findings import Diagnosed
+    from uringtrace.tracer.records import Records
+    from uringtrace.tracer.source import Source
+
+LOOK_NS = 250_000_000
+"""Between two looks at the threads of a running target."""
+GATES = ("info", "warn", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A source that was opened; a signal ends its records."""
+
+    source: Source
+    records: Iterator[Records]
+    child_status: Callable[[], int | None]
+    pids: Callable[[], frozenset[int] | None] | None = None
+    """The target's processes while they run; None for a recording."""
+
+
+class DiagnoseCommand:
+    """The command; its exit code is 3 where the gate of --fail-on tripped, else as that of record."""
+
+    name = "diagnose"
+    summary = "say what is wrong, with evidence and what to change"
+    group = "Capture"
+    epilog = """examples:
+  uringtrace diagnose 4711               until Ctrl-C, then what was found
+  uringtrace diagnose -d 10 -f 4711      ten seconds, children too
+  uringtrace diagnose night              of a recording
+  uringtrace diagnose --fail-on warn -- ./server-test
+what each finding means: docs/findings.md, JSON: docs/json.md"""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        add_target_arguments(parser, recording=True)
+        add_duration_argument(parser)
+        parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument(
+            "--fail-on",
+            choices=GATES,
+            metavar="SEVERITY",
+            help=f"exit code 3 for a finding at least so severe: {', '.join(GATES)}",
+        )
+        add_colour_argument(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        import uringtrace.tracer.findings  # noqa: F401  (what is slow to load, before anything is attached)
+
+        with opened(arguments) as stream:
+            diagnosed = diagnose(stream)
+        show(diagnosed, arguments)
+        if tripped(diagnosed, arguments.fail_on):
+            return EXIT_GATE
+        return pass_on(stream.child_status())
+
+
+def diagnose(stream: Stream) -> Diagnosed:
+    """Take everything in, then judge."""
+    from uringtrace.tracer.findings import Diagnosis
+
+    source = stream.source
+    diagnosis = Diagnosis(source.context)
+    looked_ns = 0
+    for records in stream.records:
+        if stream.pids is not None and source.ended_ns >= looked_ns + LOOK_NS:
+            looked_ns = source.ended_ns
+            diagnosis.look(stream.pids() or (), looked_ns)
+        diagnosis.add(records, source)
+    return diagnosis.judge(source)
+
+
+def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
+    """Whether a finding is as severe as `gate`; what the capture lost is no finding."""
+    if gate is None or diagnosed.worst is None:
+        return False
+    return diagnosed.worst >= GATES.index(gate) + 1
+
+
+def show(diagnosed: Diagnosed, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        from uringtrace.ui.text.findings_json import diagnosis_json
+
+        print(diagnosis_json(diagnosed))
+        return
+    from uringtrace.ui.text.findings_text import findings_lines
+    from uringtrace.ui.text.style import style_for
+
+    print(*findings_lines(diagnosed, style_for(arguments.color, sys.stdout)), sep="\n")
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[Stream]:
+    """Attach to the target, or open the recording, that the command line names.
+
+    Raises what `target_from`, `open_recording` and the capture raise.
+    """
+    from uringtrace.cli.log import completed_within, stopped_after
+
+    path = recording_from(arguments)
+    if path is not None:
+        from uringtrace.tracer.recording import open_recording
+
+        recording = open_recording(path)
+        shown: Source = recording
+        if arguments.interface != "all":
+            from uringtrace.tracer.one_interface import OneInterface
+
+            shown = OneInterface(recording, arguments.interface)
+        stopped = Event()
+        within = completed_within(shown.records(), shown, arguments.duration)
+        with stopping_on_signals(stopped.set):
+            yield Stream(shown, takewhile(lambda _: not stopped.is_set(), within), lambda: None)
+        for problem in recording.problems:
+            notice(problem)
+        return
+    target = target_from(arguments)
+    from uringtrace.tracer.capture import start_streaming
+
+    capture = start_streaming(target, arguments.interface)
+    with stopping_on_signals(capture.stop), capture:
+        notice(start_line("diagnosing", str(target)))
+        for limit in capture.limits:
+            notice(limit)
+        records = stopped_after(capture.records(), capture, arguments.duration)
+        yield Stream(capture, records, lambda: capture.child_status, lambda: capture.pids)

@@ -27,6 +27,7 @@ from uringtrace.tracer.recording.selection import TABLES
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from uringtrace.tracer.findings import Diagnosed
     from uringtrace.tracer.report import Report
     from uringtrace.tracer.source import Losses
     from uringtrace.tracer.summary import Summary
@@ -94,6 +95,13 @@ class Recording:
     def summary(self) -> Summary:
         """The headline figures, as `uringtrace stat` has them, without connections and threads."""
         return self.report().summary
+
+    def findings(self) -> Diagnosed:
+        """What is wrong, as `uringtrace diagnose` finds it: `.findings`, worst first, and all `.verdicts`.
+
+        Worked out with the report, so only the first question takes time.
+        """
+        return self.report().diagnosed
 
     def timeline(self, began_s: float | None = None, ended_s: float | None = None) -> go.Figure:
         """The operations of threads, rings and connections over time, as a Plotly figure.

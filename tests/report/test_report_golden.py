@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
             return {"shape": list(value.shape), "filled": found}
         return plain(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
-        left_out = ("operation_names", "setup_flag_names", "probes")
+        left_out = ("operation_names", "setup_flag_names", "probes", "diagnosed")
         return {
             each.name: plain(getattr(value, each.name)) for each in fields(value) if each.name not in left_out
         }

@@ -11,6 +11,19 @@ from dataclasses import replace
 
 from tests.fakes import CALL_NAMES, OPERATION_NAMES, RING, STARTED_NS, call, context, row, rows
 from uringtrace.tracer.connections import Connection
+from uringtrace.tracer.findings import (
+    Architecture,
+    Confidence,
+    Evidence,
+    Finding,
+    Severity,
+    State,
+    Subject,
+    Verdict,
+    Window,
+)
+from uringtrace.tracer.findings.architecture import Kind as ServerKind
+from uringtrace.tracer.live.findings_now import Judged
 from uringtrace.tracer.live.picture import (
     HISTORY_SECONDS,
     OperationNow,
@@ -282,6 +295,73 @@ RINGS = (
     ),
 )
 
+FINDINGS = (
+    Finding(
+        "stuck-request",
+        Severity.CRITICAL,
+        Confidence.HIGH,
+        "requests wait and nobody goes on with them",
+        Subject(tgid=TGID, fd=9, file=f"TCP {SERVER}->192.0.2.4:40003", connection=3),
+        (
+            Evidence(
+                "2 requests were read and are not answered, for up to 2.3 s; 57 others were",
+                {"unanswered": 2, "longest_ns": 2_300 * MILLISECOND, "answered": 57},
+            ),
+            Evidence("meanwhile no thread of the process was held by a call: all were parked"),
+        ),
+        "Nothing that is waited for will wake them.",
+        "Look for futures that are polled by hand and put aside; give every request a deadline.",
+        Window(AT_NS - 2_300 * MILLISECOND, AT_NS),
+    ),
+    Finding(
+        "io-wq-punts",
+        Severity.WARNING,
+        Confidence.MEDIUM,
+        "FSYNC on file is carried out by worker threads",
+        Subject(tgid=TGID, tid=TGID + 2, thread="writer", fd=5, file="/var/lib/app/journal.db", ring=5),
+        (Evidence("9 of 10 FSYNC (90%) went to a worker thread", {"punted": 9, "share": 0.9}),),
+        "Each that blocks needs a thread of its own.",
+        "Open the file with O_DIRECT, or sync less often.",
+    ),
+    Finding(
+        "ring-unused",
+        Severity.INFO,
+        Confidence.HIGH,
+        "a ring was set up and is not used",
+        Subject(tgid=TGID, fd=12, ring=8),
+        (Evidence("nothing was submitted to it in 7.0 s", {"submitted": 0}),),
+        "A ring takes locked memory.",
+        "Close it.",
+    ),
+)
+
+
+def judged(*findings: Finding, left_out: int = 0) -> Judged:
+    """With one rule that found nothing, and three that could not judge."""
+    return Judged(
+        (
+            *(Verdict(each.tag, State.FOUND, (each,)) for each in findings),
+            Verdict("cq-overflow", State.CLEAR),
+            *(
+                Verdict(tag, State.NOT_APPLICABLE, missing="a ring with SQPOLL")
+                for tag in ("sqpoll-asleep", "sqpoll-burning")
+            ),
+            Verdict("broken-links", State.NOT_APPLICABLE, missing="linked operations"),
+        ),
+        Architecture(
+            ServerKind.IO_URING_SQPOLL,
+            Confidence.HIGH,
+            (Evidence("56,789 operations on sockets went through rings", {"operations": 56_789}),),
+        ),
+        STARTED_NS,
+        AT_NS,
+        99_000,
+        left_out,
+    )
+
+
+JUDGED = judged(*FINDINGS)
+
 FILES = {
     1: File(1, f"TCP {SERVER}->192.0.2.4:40003", 8, 9_003, Socket("inet", "tcp", SERVER, "192.0.2.4:40003")),
     2: File(2, "/var/lib/app/journal.db", 8, 77),
@@ -381,5 +461,6 @@ def picture(
         "tracer_cpu": 0.021,
         "recent": recent(batch),
         "under_way": UNDER_WAY,
+        "judged": JUDGED,
     }
     return Picture(**{**values, **changes})  # type: ignore[arg-type]

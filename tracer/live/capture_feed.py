@@ -39,6 +39,9 @@ IDLE_SECONDS = 0.08
 """Pause after a drain that brought little, beside the capture's own: the buffer has room for half a second
 of a million operations each second."""
 _LITTLE = 2_048
+_BEHIND_SLOTS = 8 * PIECE_SLOTS
+"""With more waiting, or more in the buffer than was drained, what comes is not judged: judging must not
+cost records."""
 _TURN_NS = 100_000_000
 """Time for counting between two drains."""
 _PERIOD_NS = 1_000_000_000 // PICTURES_PER_SECOND
@@ -144,7 +147,9 @@ class CaptureFeed:
         while (piece := self._backlog.take()) is not None:
             records = decode_records(piece)
             # Rows that newer ones will push out at once are not kept: that costs as much as counting.
-            self._model.add(records, self._capture, keep=self._backlog.waiting <= self._rows)
+            waiting = self._backlog.waiting
+            behind = waiting > _BEHIND_SLOTS or not self._all_read
+            self._model.add(records, self._capture, keep=waiting <= self._rows, behind=behind)
             if len(records.operations):
                 newest_ns = int(records.operations["completed_ns"][-1])
                 self._at_ns = max(self._at_ns, min(newest_ns, self._capture.ended_ns))
@@ -181,4 +186,5 @@ class CaptureFeed:
         self, pids: frozenset[int] | None, now_ns: int
     ) -> tuple[dict[int, ThreadState] | None, dict[tuple[int, int], RingState]]:
         threads = None if pids is None else self._threads.states(pids, now_ns)
+        self._model.look(pids or (), now_ns)
         return threads, self._ring_watch.states(self._capture.rings, now_ns)

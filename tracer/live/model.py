@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.live.connections_now import BUDGET_NS, ConnectionsNow
+from uringtrace.tracer.live.findings_now import FindingsNow
 from uringtrace.tracer.live.history import OperationHistory
 from uringtrace.tracer.live.picture import OperationNow, Picture, Playback, RingNow, ThreadNow
 from uringtrace.tracer.live.ration import Rationed
@@ -90,10 +91,12 @@ class LiveModel:
         self._standing: Rationed[tuple[Connection, ...]] = Rationed(share, clock, cost=cost)
         self._listed: Rationed[tuple[Ring, ...]] = Rationed(share / 5 if live else 1.0, clock, cost=cost)
         self._activities: Rationed[tuple[ThreadActivity, ...]] = Rationed(share, clock, cost=cost)
+        self._findings = FindingsNow(context, clock, cost, live=live)
 
-    def add(self, records: Records, facts: FilesAndFacts, *, keep: bool = True) -> None:
+    def add(self, records: Records, facts: FilesAndFacts, *, keep: bool = True, behind: bool = False) -> None:
         """Take one drain. All of it counts; without `keep` its rows are not among the recent ones.
 
+        `behind`: so much waits to be counted that there is no time to judge it as well.
         Raises nothing for what a damaged recording may hold.
         """
         speaks = _speaks_of_files(records)
@@ -108,6 +111,11 @@ class LiveModel:
                 self._waits.leave_out()
         if speaks:
             self._connections.add(records, facts)
+        self._findings.add(records, facts, behind=behind)
+
+    def look(self, pids: Iterable[int], now_ns: int) -> None:
+        """While a capture runs, a few times a second: for findings about processor time."""
+        self._findings.look(pids, now_ns)
 
     def picture(
         self,
@@ -157,6 +165,7 @@ class LiveModel:
             tracer_cpu=observed.tracer_cpu,
             recent=self._recent.view(facts.files),
             under_way=under_way,
+            judged=self._findings.judge(facts, at_ns, under_way, ended=ended),
             playback=playback,
         )
 

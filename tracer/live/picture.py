@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection
+from uringtrace.tracer.live.findings_now import Judged
 from uringtrace.tracer.live.recent import Recent
 from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.source import Context, Losses
@@ -131,6 +132,8 @@ class Picture:
     recent: Recent
     under_way: UnderWay | None = None
     """What had begun and not ended, at a moment near `at_ns`; None where that is not known."""
+    judged: Judged | None = None
+    """What the rules say, of a moment that may be a little earlier; None before they could."""
     playback: Playback | None = None
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.connections.connection import Connection
+from uringtrace.tracer.findings import Diagnosed
 from uringtrace.tracer.report.lanes_model import Lanes
 from uringtrace.tracer.source import Context
 from uringtrace.tracer.summary import Summary
@@ -173,3 +174,5 @@ class Report:
     connections: ConnectionTable
     threads: tuple[ThreadRow, ...]
     threads_total: int
+    diagnosed: Diagnosed
+    """What the rules say of the recording, as `uringtrace diagnose` has it; moments of CLOCK_MONOTONIC."""

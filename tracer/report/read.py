@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uringtrace.tracer.findings.recorded import diagnosed_whole
 from uringtrace.tracer.recording import Recording
 from uringtrace.tracer.recording.query import opened
 from uringtrace.tracer.report.bars import bars_of, create_chosen
@@ -61,6 +62,7 @@ def read_report(recording: Recording) -> Report:
         connections=connections,
         threads=shown_threads,
         threads_total=threads_total,
+        diagnosed=diagnosed_whole(recording),
     )
 
 

@@ -13,6 +13,7 @@ from uringtrace.tracer.connections.connection import Connection
 from uringtrace.tracer.redaction import Pseudonyms
 from uringtrace.tracer.report.lanes_model import THREAD, Lane
 from uringtrace.tracer.report.model import Report, Row, ThreadRow
+from uringtrace.tracer.report.redact_findings import redacted_findings
 
 _WITH_SLASH = re.compile(r"\S*/\S*")
 
@@ -33,6 +34,7 @@ def redacted(report: Report) -> Report:
         slowest=tuple(_row(each, names) for each in report.slowest),
         unfinished=tuple(_row(each, names) for each in report.unfinished),
         threads=tuple(_thread(each, names) for each in report.threads),
+        diagnosed=redacted_findings(report.diagnosed, names),
         lanes=replace(
             lanes,
             lanes=tuple(_lane(lane, names) for lane in lanes.lanes),

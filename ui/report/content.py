@@ -9,6 +9,7 @@ from uringtrace.tracer.report.model import FAMILIES, Report
 from uringtrace.ui.report.colours import FAMILY_COLOURS
 from uringtrace.ui.report.facts import facts, headlines, is_incomplete, title, warnings
 from uringtrace.ui.report.figures import FIGURES
+from uringtrace.ui.report.findings import findings_html
 from uringtrace.ui.report.harmless import page_text
 from uringtrace.ui.report.latency import heat_choices
 from uringtrace.ui.report.page_tables import operations_html, tables_html
@@ -53,7 +54,7 @@ def _head(report: Report) -> str:
         f'<nav aria-label="Parts of this report"><ul>{links}</ul></nav>'
         '<p class="failure alarm" role="alert" hidden></p>'
         "<noscript><p>The figures need JavaScript, which is in this file; the tables do not.</p></noscript>"
-        f'<h2 id="operations">Operations</h2>{operations_html(report)}'
+        f'{findings_html(report)}<h2 id="operations">Operations</h2>{operations_html(report)}'
     )
 
 
@@ -76,6 +77,7 @@ def _sections(report: Report) -> list[tuple[str, str]]:
     if report.summary.rings:
         tables.append(("ring-table", "Rings"))
     return [
+        ("findings", "Findings"),
         ("operations", "Operations"),
         *((f"figure-{name}", kind.title) for name, kind in FIGURES.items()),
         *tables,

@@ -14,6 +14,7 @@ from uringtrace.ui.report.columns import (
     connection_columns,
 )
 from uringtrace.ui.report.facts import facts, headlines, title, warnings
+from uringtrace.ui.report.findings_markdown import findings_markdown
 from uringtrace.ui.report.harmless import markdown_text
 from uringtrace.ui.report.html_tables import Column, T
 from uringtrace.ui.report.latency import latency_words
@@ -63,6 +64,7 @@ def _anchor(heading: str) -> str:
 
 
 def _sections(report: Report) -> Iterator[tuple[str, Iterator[str]]]:
+    yield "Findings", findings_markdown(report.diagnosed)
     yield "Operations", _table(OPERATION_COLUMNS, report.summary.operations, len(report.summary.operations))
     yield "Over time", _over_time(report)
     yield "Latency", _words(latency_words(report))

@@ -190,6 +190,15 @@ class UringtraceApp(App[None]):
     def on_timeline_moved(self, message: messages.TimelineMoved) -> None:
         self._choose(timeline=message.timeline)
 
+    def on_window_chosen(self, message: messages.WindowChosen) -> None:
+        shown = self.shown
+        if shown is None:
+            return
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self._choose(timeline=self.view.timeline.around(message.start_ns, message.end_ns, shown.at_ns))
+        self.action_show_pane("timeline")
+
     def on_row_chosen(self, message: messages.RowChosen) -> None:
         screen = self.active_pane.detail(message.key)
         if screen is not None:

@@ -51,6 +51,7 @@ OF_PANES = {
         "Enter": "Open the operation under the cursor",
         "Mouse": "Click: cursor; drag: move; wheel: zoom",
     },
+    "Findings": {"w": "Show when it was on the timeline"},
     "Log": {
         "↑ ↓ j k": "Scroll; up freezes it",
         "← →": "Long lines sideways; Shift-← back to their beginning",

@@ -72,6 +72,15 @@ class TimelineMoved(Message):
         self.timeline = timeline
 
 
+class WindowChosen(Message):
+    """This stretch of the capture is to be seen on the timeline, CLOCK_MONOTONIC."""
+
+    def __init__(self, start_ns: int, end_ns: int) -> None:
+        super().__init__()
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+
+
 class FollowChosen(Message):
     """The log was scrolled away from its newest line, or back to it."""
 

@@ -52,6 +52,13 @@ class Timeline:
         end = (self.end_ns if self.end_ns is not None else now_ns) + round(share * self.span_ns)
         return replace(self, end_ns=None if end >= now_ns else end)
 
+    def around(self, start_ns: int, end_ns: int, now_ns: int) -> Timeline:
+        """Show this stretch with a little before and after it, the cursor at its beginning."""
+        margin = max((end_ns - start_ns) // 10, SHORTEST_SPAN_NS)
+        end = min(end_ns + margin, now_ns)
+        span = min(max(end - start_ns + margin, SHORTEST_SPAN_NS), LONGEST_SPAN_NS)
+        return replace(self, span_ns=span, end_ns=end, cursor=1 - (end - start_ns) / span)
+
     def edges(self, now_ns: int) -> tuple[int, int]:
         """The shown stretch, CLOCK_MONOTONIC."""
         end = self.end_ns if self.end_ns is not None else now_ns

@@ -1,0 +1,64 @@
+"""Findings as Markdown, for a report and for the summary of a job of continuous integration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uringtrace.tracer.findings import Diagnosed, Finding
+from uringtrace.ui.report.harmless import markdown_text
+from uringtrace.ui.text.findings_text import subject_text
+from uringtrace.ui.text.rule_words import (
+    architecture_words,
+    clear_words,
+    evicted_words,
+    missing_words,
+    rules_words,
+)
+
+
+def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
+    """Lines; each finding below a heading of this level."""
+    yield markdown_text(rules_words(diagnosed.verdicts))
+    yield ""
+    yield markdown_text(architecture_words(diagnosed.architecture))
+    for finding in diagnosed.findings:
+        yield ""
+        yield from _finding(finding, diagnosed, "#" * level)
+    for words in evicted_words(diagnosed.verdicts):
+        yield ""
+        yield f"**{markdown_text(words)}**"
+    clear = clear_words(diagnosed.verdicts)
+    if clear:
+        yield ""
+        yield markdown_text(clear)
+    missing = missing_words(diagnosed.verdicts)
+    if missing:
+        yield ""
+        yield "<details><summary>not applicable</summary>"
+        yield ""
+        for words in missing:
+            yield f"- {markdown_text(words)}"
+        yield ""
+        yield "</details>"
+
+
+def _finding(finding: Finding, diagnosed: Diagnosed, heading: str) -> Iterator[str]:
+    yield f"{heading} {finding.severity.word}: {markdown_text(finding.title)}"
+    yield ""
+    yield (
+        f"`{finding.tag}`, confidence {finding.confidence.value}; "
+        f"{markdown_text(subject_text(finding.subject))}"
+    )
+    yield ""
+    for each in finding.evidence:
+        yield f"- {markdown_text(each.text)}"
+    if finding.window is not None:
+        began, ended = (
+            max(0.0, (moment - diagnosed.context.started_ns) / 1e9)
+            for moment in (finding.window.start_ns, finding.window.end_ns)
+        )
+        yield f"- from {began:.6f} s to {ended:.6f} s of the capture"
+    yield ""
+    yield markdown_text(finding.why)
+    yield ""
+    yield f"**To change:** {markdown_text(finding.advice)}"

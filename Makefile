@@ -2,7 +2,7 @@
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
 .PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports \
-	test-findings compare-servers
+	compare-servers docs-example test-findings
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -14,6 +14,7 @@ help:
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
 	@echo "make test-reports   the report of each reference server, in a browser"
+	@echo "make docs-example   the part of a report that docs/report-example.md shows"
 	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make compare-servers  strace beside uringtrace on all servers; writes docs/compare.md"
@@ -36,13 +37,18 @@ test-kernels: $(VENV)/.developing targets
 
 test-reports: test-packages $(VENV)/.developing targets
 	tools/mount.sh
-	$(RUN)/python -m pytest -p no:cacheprovider -m long
+	$(RUN)/python -m pytest -p no:cacheprovider -m long tests/report
+
+docs-example: $(VENV)/.installed
+	$(RUN)/python -m uringtrace report targets/demo/recording --fragment --without-plotly \
+	  --figure throughput --figure timeline --figure percentiles --force -o docs/report-example.html
+	chmod 644 docs/report-example.html
 
 # The reference servers, healthy and with each fault, diagnosed while they run; writes the table of
 # docs/findings.md.
 test-findings: test-packages $(VENV)/.developing targets
 	tools/mount.sh
-	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings/test_servers.py; \
+	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings; \
 	failed=$$?; $(RUN)/python -m tests.findings.matrix && exit $$failed
 
 lint: $(VENV)/.developing

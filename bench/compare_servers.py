@@ -30,7 +30,7 @@ REQUESTS = 1000
 SECONDS = 2
 """Of load per measurement of a rate."""
 ROUNDS = 3
-_COMPARING = "strace is attached"
+_COMPARING = "with strace, which is attached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def with_section(document: str, new: str) -> str:
 
 def main(names: Sequence[str]) -> int:
     """Measure all servers, or the named ones without writing the document."""
-    from uringtrace.tracer.compare.attached import version
+    from uringtrace.tracer.compare.strace_process import version
 
     chosen = [ARCHITECTURES[name] for name in names] or list(ARCHITECTURES.values())
     rows = []

@@ -245,6 +245,18 @@ OPEN = np.dtype([("req", "<u8"), ("count", "<u4"), ("ambiguous", "<u4"), ("reque
 """struct open: a multishot operation, or `count` zero-copy sends that wait for their notification."""
 
 
+SEEN_FILE = np.dtype(
+    [
+        ("inode", "<u8"),
+        ("socket", "u1", (16,)),
+        ("file", "<u4"),
+        ("generation", "<u4"),
+        ("settled", "<u4"),
+        ("name", "<u4"),
+    ]
+)
+"""struct seen_file (file.h): an open file that has a number."""
+
 RING = np.dtype(
     [
         ("ctx", "<u8"),

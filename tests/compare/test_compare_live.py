@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 
 from tests.bpf.processes import URINGTRACE, Process, wait_for
 from tests.compare.under_load import is_untouched, under_load
-from uringtrace.tracer.compare.attached import tracer_of, version
+from uringtrace.cli.compare import OTHERS
+from uringtrace.tracer.compare.others import OTHERS as OTHERS_BY_WORD
+from uringtrace.tracer.compare.strace_process import tracer_of, version
 
 pytestmark = [pytest.mark.bpf, pytest.mark.usefixtures("strace")]
 
@@ -84,12 +87,15 @@ def test_three_phases_tell_what_strace_costs(tmp_path: Path) -> None:
         assert phase["requests"] == phase["latency"]["count"]
         assert phase["target_cpu_s"] > 0
     assert [phase["observer_cpu_s"] is None for phase in phases] == [True, False, True]
+    (cost,) = report["costs"]
+    assert (cost["observer"], cost["happened"]) == ("strace", phases[1]["operations"])
+    assert cost["told"] == phases[1]["told"] == report["comparison"]["strace_calls"]
     free = (phases[0]["requests"] + phases[2]["requests"]) / (phases[0]["seconds"] + phases[2]["seconds"])
     under = phases[1]["requests"] / phases[1]["seconds"]
-    assert report["cost"]["slowdown"] == pytest.approx(free / under)
+    assert cost["slowdown"] == pytest.approx(free / under)
     first, with_strace, last = (phase["latency"]["p50_ns"] for phase in phases)
-    assert report["cost"]["latency_factor"] == pytest.approx(with_strace / ((first + last) / 2))
-    assert report["cost"]["cpu_factor"] > 0
+    assert cost["latency_factor"] == pytest.approx(with_strace / ((first + last) / 2))
+    assert cost["cpu_factor"] > 0
     assert_all_seen_by_both(report)
 
 
@@ -98,7 +104,7 @@ def test_ctrl_c_lets_the_target_go_and_prints_what_there_is(tmp_path: Path) -> N
         command = (*COMPARE, "-p", str(running.pid), "--once", "--yes", "-d", "60", "--json")
         with Process(command, tmp_path) as tracer:
             wait_for(lambda: tracer_of(running.pid), "strace is attached")
-            wait_for(lambda: "strace is attached" in tracer.notices(), "the phase has begun")
+            wait_for(lambda: "with strace, which is attached" in tracer.notices(), "the phase has begun")
             tracer.interrupt()
             report = compared(tracer)
         assert is_untouched(running.pid)
@@ -137,7 +143,8 @@ def assert_shown_alone(found: tuple[int, Json, str], why: str) -> None:
     assert code == 1
     assert why in report["why_not"]
     assert f"{report['why_not']}; what uringtrace sees is shown alone" in notices
-    assert report["comparison"] is report["strace"] is report["cost"] is None
+    assert report["comparison"] is report["strace"] is None
+    assert report["costs"] == []
     assert [phase["observers"] for phase in report["phases"]] == ["bpf"]
 
 
@@ -202,3 +209,27 @@ def test_a_command_is_seen_by_both_from_its_first_call(tmp_path: Path) -> None:
     assert names["execve"] == 3
     assert names["exit_group"] == 3
     assert report["target"].startswith("sh -c")
+
+
+def test_other_observers_have_phases_of_their_own(tmp_path: Path) -> None:
+    """Each tells of about as many calls as happened."""
+    for program in ("perf", "bpftrace"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    with under_load("epoll") as running:
+        options = ("--once", "--yes", "-d", "1", "--json", "--with", "perf-trace,bpftrace")
+        with Process((*COMPARE, "-p", str(running.pid), *options), tmp_path) as tracer:
+            report = compared(tracer)
+        assert is_untouched(running.pid)
+    observers = ["bpf and strace", "bpf and perf trace", "bpf and bpftrace"]
+    assert [phase["observers"] for phase in report["phases"]] == observers
+    assert report["costs"] == [], "there is no phase without any of them"
+    for phase in report["phases"]:
+        assert phase["observer_cpu_s"] is not None
+        # They are there a little longer than the phase, while they attach and let go.
+        assert phase["operations"] * 0.8 <= phase["told"] <= phase["operations"] * 3 + 500
+    assert_all_seen_by_both(report)
+
+
+def test_the_words_of_with_are_the_observers() -> None:
+    assert tuple(OTHERS_BY_WORD) == OTHERS

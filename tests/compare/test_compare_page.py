@@ -80,7 +80,7 @@ def test_tables_say_what_each_side_missed_and_the_cost() -> None:
 
 def test_a_capture_alone_is_a_page_too() -> None:
     alone = replace(
-        report(), comparison=None, strace=None, log=None, cost=None, entries=(), why_not="no strace here"
+        report(), comparison=None, strace=None, log=None, costs=(), entries=(), why_not="no strace here"
     )
     text = compare_page(alone, Texts({}, {}))
     assert ">no strace here<" in text

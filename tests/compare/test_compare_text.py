@@ -14,7 +14,7 @@ from tests.compare.test_matching import life
 from tests.fakes import STARTED_NS, context, row
 from uringtrace.tracer.compare import OnlyOurs, OnlyTheirs, compare
 from uringtrace.tracer.compare.excerpt import entries
-from uringtrace.tracer.compare.phases import Cost, Phase, cost
+from uringtrace.tracer.compare.phases import Cost, Phase, costs
 from uringtrace.tracer.compare.report import CompareReport, Strace
 from uringtrace.tracer.latency import LatencySummary
 from uringtrace.tracer.source import Losses
@@ -55,7 +55,7 @@ def report() -> CompareReport:
         comparison,
         "",
         PHASES,
-        cost(PHASES),
+        costs(PHASES),
         entries(theirs, ours, comparison, 100),
         theirs,
         ours,
@@ -121,21 +121,24 @@ def test_every_reason_has_words_and_the_counts_add_up() -> None:
     assert re.search(r"^operations +14 +10 ", text, re.M)
     assert re.search(r"^io_uring: a call may say .* +3$", text, re.M)
     assert text.count("unexplained") == 2
-    assert "slowdown 10.0× by requests per second, median latency 8.33×" in " ".join(text.split())
+    assert re.search(r"^strace +– +300 +10\.0× +requests +8\.33× +10\.0×$", text, re.M)
 
 
 def test_the_cost_is_that_of_the_phases() -> None:
     """By hand: 2000 requests in 4 s against 100 in 2 s; 60 µs against 500; 0.5 ms against 5 ms each."""
-    found = cost(PHASES)
-    assert found is not None
+    (found,) = costs(PHASES)
+    assert (found.observer, found.happened, found.told) == ("strace", 300, None)
     assert found.slowdown == pytest.approx(10)
     assert found.latency_factor == pytest.approx(500 / 60)
     assert found.cpu_factor == pytest.approx((0.5 / 100) / (1.0 / 2000))
-    assert cost(PHASES[:1]) is None
+    assert costs(PHASES[:1]) == costs(PHASES[1:2]) == ()
     nothing = replace(PHASES[1], requests=0, operations=0, latency=None, target_cpu_s=None)
-    assert cost((PHASES[0], nothing)) == Cost(None, True, None, None)
+    assert costs((PHASES[0], nothing)) == (Cost("strace", 0, None, None, True, None, None),)
     unknown = [replace(each, requests=None) for each in PHASES]
-    assert cost(unknown) == Cost(pytest.approx(10), False, pytest.approx(500 / 60), pytest.approx(10))
+    factors = pytest.approx(10), False, pytest.approx(500 / 60), pytest.approx(10)
+    assert costs(unknown) == (Cost("strace", 300, None, *factors),)
+    other = replace(PHASES[1], observers="bpf and bpftrace", told=7)
+    assert [each.observer for each in costs((*PHASES, other))] == ["strace", "bpftrace"]
 
 
 def test_lines_without_times_are_said_to_be_paired_by_order() -> None:
@@ -166,7 +169,7 @@ def test_the_json_is_documented() -> None:
         "parts": found["comparison"]["operations"],
         "names": found["comparison"]["names"][0],
         "phases": found["phases"][0],
-        "cost": found["cost"],
+        "costs": found["costs"][0],
     }
     for heading, value in objects.items():
         assert list(value) == list(fields_of(heading)), heading

@@ -125,6 +125,23 @@ def test_the_offset_of_the_clocks_is_found_and_bounded(offset_ns: int) -> None:
     assert comparison.alignment.uncertainty_ns < 10_000
 
 
+@pytest.mark.parametrize("offset_ns", [-45_000, -20_000, 0])
+def test_bursts_of_equal_calls_are_not_paired_one_line_too_late(offset_ns: int) -> None:
+    """Few, alike, and nearer to each other than the clocks are, of which the capture reads strace's last."""
+    done, now_ns = [], STARTED_NS + 1_000_000
+    for burst in range(14):
+        for _ in range(4):
+            submitted_ns = now_ns + 12_000
+            done.append(Done(10, "getpid", 7, submitted_ns, submitted_ns + 300, 12_000))
+            now_ns = submitted_ns + 25_000
+        now_ns += 10_000_000 + burst * 1000
+    comparison = compare(log(each.line(offset_ns) for each in done), captured(done))
+    assert comparison.both == len(done)
+    assert comparison.alignment.residual_ns is not None
+    assert comparison.alignment.uncertainty_ns is not None
+    assert abs(comparison.alignment.residual_ns + offset_ns) <= comparison.alignment.uncertainty_ns + 1_000
+
+
 def test_a_clock_that_was_set_leaves_no_certainty() -> None:
     """Both halves are paired, or not; that the times are exact is not claimed."""
     done = life(10, 400, 1)

@@ -14,7 +14,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
 ROWS = [
     ComparedRow("one", Seen(3000, 3000, 1.0, 1.0, 1.0, 0, 0), 12.345, 1.1),
     ComparedRow("two", Seen(1, 3001, 1 / 3001, 0.0, None, 2, 3), 1.0, None),
-    ComparedRow("three", None, None, None, None, "needs a thing"),
+    ComparedRow("three", None, None, None, "needs a thing"),
 ]
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.running import Running, running
-from uringtrace.tracer.compare.attached import tracer_of
+from uringtrace.tracer.compare.strace_process import tracer_of
 
 
 @contextmanager

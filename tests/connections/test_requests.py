@@ -181,7 +181,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     events, st.lists(st.integers(0, 60)), st.lists(st.sampled_from([SERVES, ASKS]), min_size=3, max_size=3)
 )

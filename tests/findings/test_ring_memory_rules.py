@@ -1,6 +1,6 @@
 """Memory under requests: overlapping buffers against a count of all pairs, and what is taken away."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import RING, STARTED_NS, call, row, rows
@@ -48,7 +48,6 @@ def pairs(described):
     )
 
 
-@settings(deadline=None)
 @given(REQUESTS)
 def test_all_pairs_of_one_drain_are_found(described):
     result = diagnosed(rows(*requests(described)))
@@ -58,7 +57,6 @@ def test_all_pairs_of_one_drain_are_found(described):
         assert finding(result, "buffer-overlap").value("pairs") == expected
 
 
-@settings(deadline=None)
 @given(REQUESTS)
 def test_pairs_of_two_drains_are_found_once(described):
     """A drain brings what completed since the one before it."""

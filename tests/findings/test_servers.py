@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.findings.results import keep
 from tests.findings.scenes import ARCHITECTURE_WORDS, FAULTS, HEALTHY, Scene
 from tests.findings.staging import Played, play
 from uringtrace.targets.catalogue import ARCHITECTURES
@@ -29,7 +30,9 @@ def played(scene: Scene) -> Played:
     lacks = support(ARCHITECTURES[scene.server]).lacks
     if lacks:
         pytest.skip(lacks)
-    return play(scene, "diagnose", "--json")
+    result = play(scene, "diagnose", "--json")
+    keep(scene.name, result.diagnosis, result.truth)
+    return result
 
 
 def above_info(diagnosis: dict[str, Any]) -> list[str]:

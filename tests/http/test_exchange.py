@@ -84,7 +84,7 @@ endings = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(requests=st.lists(well_formed, max_size=5), ending=endings, data=st.data())
 def test_any_split_of_any_pipelined_stream_gives_the_same_answers(
     requests: list[tuple[bytes, int]], ending: tuple[bytes, int | None], data: st.DataObject
@@ -100,7 +100,7 @@ def test_any_split_of_any_pipelined_stream_gives_the_same_answers(
     assert [(answer.status, answer.close) for answer in whole] == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(noise=st.binary(max_size=200), data=st.data())
 def test_no_noise_makes_it_fail_or_depend_on_the_split(noise: bytes, data: st.DataObject) -> None:
     stream = GET + noise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.fakes import STARTED_NS, FakeSource
 from tests.live.clock import Clock
@@ -38,6 +39,7 @@ class FakeCapture(FakeSource):
     before_drain: Callable[[int], object] = lambda number: None
     ended_ns: int = STARTED_NS
     forgotten: list[int] = field(default_factory=list)
+    numbered: set[int] = field(default_factory=set)
 
     def chunks(self) -> Iterator[Slots]:
         for number, drain in enumerate(self.drains):
@@ -54,3 +56,6 @@ class FakeCapture(FakeSource):
 
     def forget_files(self, numbers: Iterable[int]) -> None:
         self.forgotten += numbers
+
+    def numbered_files(self) -> NDArray[np.uint32]:
+        return np.array(sorted(self.numbered), np.uint32)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes import FakeSource, context
+from tests.fakes import FakeSource, context, row
 from tests.live.clock import Clock
 from tests.readiness.build import ADD, EPOLLIN, epoll_ctl, epoll_wait, joined
 from tests.recording.scene import source
 from uringtrace.tracer.live.model import LiveModel
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.tracer.live.recent import Recent
-from uringtrace.tracer.records import Records, empty_records
+from uringtrace.tracer.records import Records, empty_records, only_operations
 from uringtrace.ui.terminal.log_rows import LogRows
 from uringtrace.ui.text.readiness_text import ReadinessText, ReadinessWords
 
@@ -96,6 +96,16 @@ def test_after_a_gap_nothing_is_said_that_depends_on_what_came_before() -> None:
     model.add(joined([epoll_ctl(ADD, 9, 90, at=30), epoll_wait([(EPOLLIN, 90)], at=40)]), facts)
     found = list(words_of(model.picture(facts, facts.ended_ns).recent))
     assert [each.strip() for each in found] == ["", "ready=?data=0x46:EPOLLIN", "", "ready=9:EPOLLIN"]
+
+
+def test_a_target_that_only_uses_rings_costs_nothing_until_it_makes_a_call() -> None:
+    facts = source()
+    alone = only_operations(row("SEND", file=41, fd=7, result=5))
+    _, shown = model_of(facts, alone)
+    assert shown.recent.explained == (None,)
+    _, later = model_of(facts, alone, *facts.records())
+    _, without = model_of(facts, *facts.records())
+    assert list(words_of(later.recent))[1:] == list(words_of(without.recent))
 
 
 def test_what_holds_no_calls_is_not_looked_at() -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from uringtrace.probes import cache
@@ -136,7 +136,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_any_other_document_is_no_error(tmp_path_factory: pytest.TempPathFactory, document: object) -> None:
     """Unless it is a valid one by chance: of functions that are whatever their text stands for."""

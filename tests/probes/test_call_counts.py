@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.probes.engine import CPUS, Engine
@@ -45,7 +45,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_counting_adds_up_what_threads_did(counting: Engine, steps: list[tuple[int, str, int, bool]]) -> None:
     """Interleaved threads: each step begins a call of a thread, or ends the one it is in."""

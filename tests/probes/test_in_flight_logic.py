@@ -228,7 +228,6 @@ LIVES = st.tuples(
 )
 QUICK = settings(
     max_examples=100,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.generate, Phase.shrink],  # explaining takes longer than a test may

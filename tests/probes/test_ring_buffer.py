@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uringtrace.probes import ring_buffer
@@ -165,9 +165,7 @@ def test_a_bounded_read_never_splits_a_record(
     assert producer.consumed == producer.produced
 
 
-QUICK = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+QUICK = settings(max_examples=60, derandomize=True)
 
 
 @QUICK

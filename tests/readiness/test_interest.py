@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import STARTED_NS, call, row
@@ -194,7 +194,6 @@ changes = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(changes, max_size=20), st.lists(st.integers(0, 20), max_size=4), st.booleans())
 def test_lists_agree_with_a_dictionary(
     steps: list[tuple[int, int, int, int]], cuts: list[int], slow: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from uringtrace.tracer.readiness.latest import Latest, as_of
@@ -19,7 +19,6 @@ def columns(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1]
 
 
-@settings(deadline=None)
 @given(pairs, pairs)
 def test_it_agrees_with_looking_at_every_item(
     items: list[tuple[int, int]], asked: list[tuple[int, int]]
@@ -31,7 +30,6 @@ def test_it_agrees_with_looking_at_every_item(
     assert as_of(*columns(items), *columns(asked)).tolist() == expected
 
 
-@settings(deadline=None)
 @given(pairs, st.lists(st.integers(0, 20), max_size=3), pairs)
 def test_items_in_order_may_come_in_any_number_of_batches(
     rows: list[tuple[int, int]], cuts: list[int], asked: list[tuple[int, int]]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bpf.processes import wait_for
@@ -195,14 +195,12 @@ def mutated(text: str) -> st.SearchStrategy[str]:
     )
 
 
-@settings(deadline=None)
 @given(st.text() | mutated(LINUX_6_18) | mutated(LINUX_4_4))
 def test_no_text_of_an_interest_list_raises(text: str) -> None:
     """And what comes out fits where it goes."""
     InterestList(parse_interests(42, 3, text))
 
 
-@settings(deadline=None)
 @given(st.text() | mutated("232 0x4 0x7f00 0x40 0xffffffffffffffff 0x0 0x8 0x7fff69f28ea8 0x7fda35d162ad\n"))
 def test_no_text_of_a_call_raises(text: str) -> None:
     call = parse_current_call(7, text)

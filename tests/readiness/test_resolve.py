@@ -8,7 +8,7 @@ from fcntl import F_DUPFD_CLOEXEC, F_SETFL
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import STARTED_NS, call, row
@@ -336,7 +336,6 @@ def sequence(choices: list[Step], gap: int) -> tuple[list[Records], list[tuple[i
     return parts, expected
 
 
-@settings(deadline=None)
 @given(steps, st.lists(st.integers(0, 30), max_size=5), st.sampled_from([10, OVERLAP_NS // 3, OVERLAP_NS]))
 def test_calls_in_sequence_agree_with_a_dictionary_however_they_are_split(
     choices: list[Step], cuts: list[int], gap: int
@@ -361,7 +360,6 @@ overlapping = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(overlapping, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40)), max_size=6))
 def test_calls_at_the_same_time_are_never_resolved_to_what_could_not_be(
     choices: list[tuple[int, int, int, int]], waits: list[tuple[int, int]]

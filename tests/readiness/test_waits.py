@@ -7,7 +7,7 @@ import select
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import call, row
@@ -57,7 +57,6 @@ def test_each_event_of_an_epoll_wait_is_one_readiness(name: str) -> None:
 events = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(events, max_size=14), max_size=5), st.booleans())
 def test_events_of_any_number_of_calls_come_in_order(
     waits: list[list[tuple[int, int]]], aligned: bool
@@ -165,7 +164,6 @@ def test_only_waits_scan() -> None:
     assert scanned(records, CALLS).tolist() == [0, -1, -1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from tests.fakes import ALL_NAMES, OPCODES, call, row, rows
 from tests.recording.strategies import ARGUMENTS, CALL_ARGUMENTS, WAKER_FIELDS, batches, memory
@@ -102,7 +102,7 @@ def read(folder, *records: Records) -> list[dict[str, object]]:
     return parquet.read_table(folder / "operations-00000.parquet").to_pylist()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(batch=batches(min_rows=1))
 def test_every_column_is_what_the_document_says(batch, tmp_path_factory):
     found = read(tmp_path_factory.mktemp("part"), only_operations(batch))

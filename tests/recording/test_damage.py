@@ -76,7 +76,7 @@ def test_a_part_that_breaks_while_read_is_skipped_once(damaged, chunks, read_all
     assert len(recording.problems) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_broken_byte_ends_in_rows_or_a_problem_never_in_a_failure(damaged, data, read_all):
     part = part_path(damaged, 3)

@@ -46,7 +46,7 @@ def test_cut_at_any_byte_it_keeps_every_whole_frame(tmp_path):
         assert segment.torn_bytes == size - kept
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_broken_byte_never_invents_a_frame_or_breaks_an_earlier_one(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("journal") / "segment"

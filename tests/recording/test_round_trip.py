@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import RING, FakeSource, context, rows
@@ -52,7 +52,7 @@ def assert_same(found, given):
         assert array.tobytes() == wanted.tobytes()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.lists(records(), min_size=1, max_size=3))
 def test_parts_give_back_all_records_that_they_were_given(given_records):
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
@@ -72,7 +72,7 @@ def test_parts_give_back_all_records_that_they_were_given(given_records):
             assert events.tobytes() == wanted[2].tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(records(max_rows=12), min_size=1, max_size=4), st.integers(1, 7))
 def test_records_in_batches_are_the_same_records(given_records, batch_rows):
     operations, memory, events = joined(given_records)
@@ -88,7 +88,7 @@ def test_records_in_batches_are_the_same_records(given_records, batch_rows):
         ), "an event goes with the operations that ended after it"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(records(), min_size=1, max_size=4))
 def test_a_recording_gives_back_its_records_from_the_journal_and_from_parts(given_records):
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def test_memory_of_a_form_that_is_not_ours_is_damage():
             decoded(np.zeros(1, np.int64), [blob])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(batches(), min_size=1, max_size=4))
 def test_splitting_into_columns_keeps_the_rows_in_order(given_batches):
     wanted = rows(*given_batches)

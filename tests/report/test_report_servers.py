@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.report.browsing import Opened, needs_browser
@@ -18,7 +20,7 @@ from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.report import read_report
 from uringtrace.ui.report.page import page
 
-pytestmark = [pytest.mark.bpf, *needs_browser()]
+pytestmark = [pytest.mark.bpf, pytest.mark.timeout(300), *needs_browser()]
 URINGTRACE = (sys.executable, "-m", "uringtrace")
 SLICE = ("executor", "uring-sqpoll")
 """In every run of the tests; all servers take minutes: `make test-reports`."""
@@ -26,15 +28,28 @@ SERVERS = [name if name in SLICE else pytest.param(name, marks=pytest.mark.long)
 
 
 def recorded(name: str, path: Path) -> Path:
-    """A second of the server under load."""
+    """The server under load, with all its processes, from before the first connection.
+
+    So many requests, not so long: how long a conversion takes, which is of the lowest priority, depends
+    on how much there is.
+    """
     with running(name) as server:
-        load = [*URINGTRACE, "load", server.first["listening"], "-d", "5", "--connections", "8"]
+        workers = [child.pid for child in psutil.Process(server.pid).children(recursive=True)]
+        pids = ",".join(map(str, (server.pid, *workers)))
+        record = [*URINGTRACE, "record", "-f", "-p", pids, "-o", str(path)]
+        # One after the other is all that an iterative server can do.
+        connections = "1" if name == "iterative" else "8"
+        load = [*URINGTRACE, "load", server.first["listening"], "--connections", connections]
+        load += ["--requests", "2000"]
         load += ["--tls"] if ARCHITECTURES[name].tls else []
-        record = [*URINGTRACE, "record", "-f", "-p", str(server.pid), "-d", "1", "-o", str(path)]
-        with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as loading:
-            done = subprocess.run(record, capture_output=True, text=True, check=False, timeout=60)
-            loading.terminate()
-        assert done.returncode == 0, done.stderr
+        with subprocess.Popen(record, stderr=subprocess.PIPE, text=True) as recording:
+            assert recording.stderr is not None
+            begun = recording.stderr.readline()
+            assert begun.startswith("uringtrace: recording"), begun + recording.stderr.read()
+            subprocess.run(load, capture_output=True, check=True, timeout=60)
+            recording.send_signal(signal.SIGINT)
+            _, errors = recording.communicate(timeout=120)
+        assert recording.returncode == 0, errors
     return path
 
 

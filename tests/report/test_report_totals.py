@@ -42,7 +42,7 @@ def test_summary_is_that_of_stat(request: pytest.FixtureRequest, name: str) -> N
 
 
 @given(batch=batches(min_rows=1, max_rows=12))
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_counters_are_those_of_accumulate(
     tmp_path_factory: pytest.TempPathFactory, batch: np.ndarray
 ) -> None:

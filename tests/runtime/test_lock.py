@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.runtime.manual import Bell
@@ -78,7 +78,6 @@ def test_dropping_after_the_result_does_not_release(lock: Lock) -> None:
     assert lock.acquire().poll(Bell()) is PENDING
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["ask", "release", "drop"]), st.integers(0, 5))))
 def test_never_two_holders_and_never_a_queue_before_a_free_lock(steps: list[tuple[str, int]]) -> None:
     """Whatever six futures do, a plain list of who waits says who has the lock."""

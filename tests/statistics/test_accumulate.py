@@ -1,7 +1,7 @@
 """Counting rules: each case of io_uring's semantics, and a slow model over random rows."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import OPCODES, OPERATION_NAMES, multishot_rows, row, rows
@@ -138,7 +138,6 @@ def add_slowly(totals: dict[tuple[int, str], int], one: np.void) -> None:
         totals[int(one["opcode"]), "max_ns"] = max(totals.get((int(one["opcode"]), "max_ns"), 0), took)
 
 
-@settings(deadline=None)  # each example has counters of several megabytes
 @given(st.lists(st.lists(ROW, max_size=8), max_size=4))
 def test_batches_add_up_to_what_a_row_by_row_model_counts(parts: list[list[np.ndarray]]) -> None:
     counters = empty_counters()

@@ -114,6 +114,20 @@ class Runs:
         self._run([*URINGTRACE, "record", "-f", "-o", output, "--", program, *arguments], program, None)
         return output
 
+    def compare(
+        self,
+        program: Path,
+        *arguments: str,
+        options: Sequence[str] = (),
+        client: Client | None = None,
+        columns: int = 80,
+    ) -> str:
+        """`uringtrace compare --once` on the program: all that both print."""
+        given = (*URINGTRACE, "compare", "--once", "--yes", *options, "--", program, *arguments)
+        command = ["env", f"COLUMNS={columns}", *given]
+        self._run(command, program, client)
+        return (self._folder / "process" / "stdout").read_text()
+
     def _run(self, command: Sequence[str | Path], program: Path, client: Client | None) -> str:
         if self.work.exists():
             shutil.rmtree(self.work)

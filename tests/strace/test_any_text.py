@@ -13,7 +13,6 @@ from tests.strace.corpus_logs import CORPUS, SECRETS
 from uringtrace.tracer.strace import Tables, account, batches, lines_of, parse, recognise
 from uringtrace.tracer.strace.descriptors import shown_file
 
-any_time = settings(deadline=None)
 PIECES = [
     "9" * 20,
     "9" * 5000,
@@ -77,25 +76,21 @@ def assert_accounted_for(lines: list[str]) -> None:
         pass
 
 
-@any_time
 @given(st.lists(LINE, max_size=12))
 def test_any_lines_are_accounted_for(lines: list[str]) -> None:
     assert_accounted_for(lines)
 
 
-@any_time
 @given(st.lists(st.sampled_from(REAL_LINES) | CUT_LINE | SPOILT_LINE, max_size=20))
 def test_real_lines_in_any_order_cut_and_spoilt_are_accounted_for(lines: list[str]) -> None:
     assert_accounted_for(lines)
 
 
-@any_time
 @given(st.lists(LINE | SPOILT_LINE, max_size=10))
 def test_a_format_is_recognised_in_any_lines(lines: list[str]) -> None:
     assert isinstance(recognise(lines).options, tuple)
 
 
-@any_time
 @given(st.lists(LINE, max_size=10))
 def test_a_log_can_be_read_to_any_line(lines: list[str]) -> None:
     """What comes later changes nothing of what was yielded but that calls may still be completed."""
@@ -103,7 +98,6 @@ def test_a_log_can_be_read_to_any_line(lines: list[str]) -> None:
         assert account(parse(shorter)).lines + 1 == account(parse(longer)).lines
 
 
-@any_time
 @given(
     st.lists(st.sampled_from(["TCP", "UNIX", ":[", "->", ",", '"', "]", "12", "²", "\\", "<char 1:3>"])).map(
         "".join
@@ -122,7 +116,6 @@ SECRET_LINES = [
 ]
 
 
-@any_time
 @given(
     st.lists(LINE, max_size=4),
     st.sampled_from(["", "11 ", "[pid    12] 1700000000.000001 "]),
@@ -137,7 +130,7 @@ def test_a_line_with_a_key_may_end_anywhere(
     assert not any(secret in kept for secret in (*SECRETS, "KEY-"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(30, 60), st.sampled_from(SECRET_LINES[:2]), st.sampled_from(["a program's line", "11 x"]))
 def test_a_line_with_a_key_may_be_torn_in_two(place: int, line: str, between: str) -> None:
     """After its option, where a program's own text came between."""

@@ -30,7 +30,7 @@ CONTENT = st.one_of(st.binary(max_size=160), st.tuples(st.binary(max_size=64), s
 FORMATTER = LineFormatter(context(), FILES)
 
 
-@settings(max_examples=400, deadline=None)  # the first line of a call builds its table
+@settings(max_examples=400)  # the first line of a call builds its table
 @given(
     st.sampled_from(sorted(CALL_NAMES.values())),
     st.lists(NUMBERS, min_size=6, max_size=6),

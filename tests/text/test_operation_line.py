@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import OPERATION_NAMES, context, multishot_rows, row, rows
@@ -319,7 +319,6 @@ ANY_ROW = st.builds(
 )
 
 
-@settings(deadline=None)  # the first row of an opcode builds its table
 @given(st.lists(ANY_ROW, min_size=1, max_size=6), st.sampled_from(TimeStyle), st.sampled_from([None, 0, 4]))
 def test_any_row_gives_one_line(batches: list[np.ndarray], style: TimeStyle, limit: int | None) -> None:
     batch = rows(*batches)
@@ -331,7 +330,6 @@ def test_any_row_gives_one_line(batches: list[np.ndarray], style: TimeStyle, lim
         assert (where in text) == (one["opcode"] < FIRST_CALL)
 
 
-@settings(deadline=None)
 @given(st.lists(ANY_ROW, min_size=1, max_size=4))
 def test_any_row_gives_one_json_object(batches: list[np.ndarray]) -> None:
     batch = rows(*batches)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uringtrace.probes.facts import FileFact, parse_fact
 from uringtrace.probes.program import Filter, Interface, Mode, Program, Settings
@@ -21,6 +22,7 @@ from uringtrace.probes.setup_flags import SETUP_FLAG_NAMES
 from uringtrace.probes.slots import (
     CALL_TRAITS,
     RING,
+    SEEN_FILE,
     Counter,
 )
 from uringtrace.tracer.bcc_import import load_bcc
@@ -123,7 +125,8 @@ class Capture:
             self._choose(pids)
         self._started = program.shared("started", np.dtype("<u8"), writable=True)
         self._started[0] = 1
-        self.ended_ns = time.monotonic_ns()
+        # One right after the other: the two clocks are compared.
+        self.ended_ns, started_unix_ns = time.monotonic_ns(), time.time_ns()
         uname = os.uname()
         self.context = Context(
             kernel=uname.release,
@@ -131,7 +134,7 @@ class Capture:
             target=str(self._target),
             command=self._target.command,
             started_ns=self.ended_ns,
-            started_unix_ns=time.time_ns(),
+            started_unix_ns=started_unix_ns,
             operation_names={**program.layout.operation_names, **call_names(uname.machine)},
             setup_flag_names=SETUP_FLAG_NAMES,
             probes=probes,
@@ -168,6 +171,19 @@ class Capture:
     @property
     def files(self) -> Mapping[int, File]:
         return self._files
+
+    def numbered_files(self) -> NDArray[np.uint32]:
+        """The numbers that the probes have for files at this moment, in any order.
+
+        What is in `files` and not here is named by no record from now on, but of a call that has
+        begun already. It is read while it changes.
+        """
+        if not self._program.has_map("seen_files"):
+            return np.zeros(0, np.uint32)
+        numbers: NDArray[np.uint32] = np.frombuffer(self._program.hash_values("seen_files"), SEEN_FILE)[
+            "file"
+        ]
+        return numbers
 
     def forget_files(self, numbers: Iterable[int]) -> None:
         """Leave these out of `files`: nothing names them any more."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from uringtrace.tracer.compare.account import compare
 from uringtrace.tracer.compare.excerpt import entries
-from uringtrace.tracer.compare.phases import Span, cost, measured
+from uringtrace.tracer.compare.phases import Span, costs, measured, observed_by
 from uringtrace.tracer.compare.read import read_log
 from uringtrace.tracer.compare.report import CompareReport, Strace
 from uringtrace.tracer.compare.sides import Log, observed
@@ -41,6 +41,9 @@ def report_of(
     log = None if log_path is None else read_log(log_path)
     ours = observed(source, source.batches())
     comparison = None if log is None else compare(log, ours, window)
+    if comparison is not None:
+        told, name = comparison.strace_calls, observed_by("strace")
+        spans = [replace(span, told=told) if span.observers == name else span for span in spans]
     phases = measured(source, source.records(), spans) if spans else ()
     return CompareReport(
         context=replace(source.context, target=target or source.context.target),
@@ -51,7 +54,7 @@ def report_of(
         comparison=comparison,
         why_not=why_not,
         phases=phases,
-        cost=cost(phases),
+        costs=costs(phases),
         entries=() if log is None or comparison is None else entries(log, ours, comparison, rows),
         log=log,
         ours=ours,

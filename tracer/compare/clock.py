@@ -127,11 +127,18 @@ def bounds(
     least, most = np.sort(least[sane]), np.sort(most[sane])
     if not least.size:
         return Bounds()
-    # How many pairs allow each of these values; a pair that was found wrongly allows others.
-    allow = np.arange(1, least.size + 1) - np.searchsorted(most, least, "left")
-    best = int(allow.argmax())
-    end = int(most[np.searchsorted(most, least[best], "left")])
-    return Bounds(int(least[best]), end, 1 - int(allow[best]) / int(np.count_nonzero(bounded)))
+    # How many pairs allow each of these values; one that was found wrongly allows others.
+    at_least = np.arange(1, least.size + 1) - np.searchsorted(most, least, "left")
+    at_most = np.searchsorted(least, most, "right") - np.arange(most.size)
+    agreed = int(at_least.max())
+    wrong = int(np.count_nonzero(bounded)) - agreed
+    # As many as are wrong for certain may be wrong among those that make the bounds narrow.
+    enough = agreed - wrong
+    return Bounds(
+        int(least[at_least >= enough].min()),
+        int(most[at_most >= enough].max()),
+        wrong / int(np.count_nonzero(bounded)),
+    )
 
 
 _REACH_NS = 50_000_000

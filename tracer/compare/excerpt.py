@@ -92,23 +92,40 @@ def texts_of_lines(records: Iterable[Record], wanted: Iterable[int]) -> Mapping[
 _Key = tuple[int, int, int, int]
 
 
-def records_of_rows(
-    records: Iterable[Records], ours: Observed, wanted: Iterable[int]
-) -> Iterator[tuple[NDArray[np.intp], Records]]:
-    """The whole records of these rows of `Observed.rows`, in parts, with the number of each."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Some records, and which of them are wanted rows of `Observed.rows`."""
+
+    records: Records
+    chosen: NDArray[np.bool_]
+    """Shape (n,)."""
+    places: tuple[int, ...]
+    """Where they are in the records, ascending."""
+    numbers: tuple[int, ...]
+    """Which rows they are."""
+
+
+def placed(records: Iterable[Records], ours: Observed, wanted: Iterable[int]) -> Iterator[Placed]:
+    """All records up to the last of these rows of `Observed.rows`, in parts."""
     numbers = np.array(sorted(wanted), np.intp)
     keys: dict[_Key, list[int]] = {}
     for number, key in zip(numbers.tolist(), _keys(ours.rows[numbers]), strict=True):
         keys.setdefault(key, []).append(number)
     moments = ours.rows["completed_ns"][numbers].astype(np.uint64)
+    missing = numbers.size
     for part in records:
-        near = np.isin(part.operations["completed_ns"], moments)
-        if not near.any():
-            continue
-        near_part = part.select(near)
-        found = [keys[key].pop(0) if keys.get(key) else NONE for key in _keys(near_part.operations)]
-        places = np.array(found, np.intp)
-        yield places[places != NONE], near_part.select(places != NONE)
+        if not missing:
+            return
+        near = np.flatnonzero(np.isin(part.operations["completed_ns"], moments))
+        found = [
+            (place, keys[key].pop(0))
+            for place, key in zip(near.tolist(), _keys(part.operations[near]), strict=True)
+            if keys.get(key)
+        ]
+        missing -= len(found)
+        chosen = np.zeros(part.operations.size, bool)
+        chosen[[place for place, _ in found]] = True
+        yield Placed(part, chosen, tuple(place for place, _ in found), tuple(number for _, number in found))
 
 
 def _keys(rows: NDArray[np.void]) -> list[_Key]:

@@ -1,21 +1,24 @@
 """The phases of a running comparison: what is done when, while the capture is drained.
 
 `Schedule.step` is called at every drain and never waits, so that nothing is lost meanwhile.
-Invariant: strace is gone before the capture ends, however it ends.
+Invariant: every observer is gone before the capture ends, however it ends.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from uringtrace.tracer.compare.attached import Attached
-from uringtrace.tracer.compare.phases import ALONE, STRACE, Span
+from uringtrace.tracer.compare.observer import Observer
+from uringtrace.tracer.compare.phases import ALONE, Span, observed_by
+from uringtrace.tracer.compare.strace_process import StraceProcess
 
 _ATTACH_SECONDS = 20.0
+
+Make = Callable[[Sequence[int]], Observer]
+"""Starts an observer of these processes."""
 
 
 class Stoppable(Protocol):
@@ -29,21 +32,23 @@ class Stoppable(Protocol):
 
 @dataclass(slots=True)
 class Schedule:
-    """Runs the phases one after the other."""
+    """Runs the phases one after the other: alone, with each observer, alone."""
 
     capture: Stoppable
-    log: Path
+    observers: list[Make]
+    """Those that are still to come; strace is the first."""
     seconds: float | None
     """Of each phase; None: until the target ends."""
     once: bool
+    """Without the phases alone."""
     say: Callable[[str], None]
-    strace: Attached | None = None
-    """One that was attached before, for a command's first instruction."""
+    observer: Observer | None = None
+    """The one that is there; it may be given before, for a command's first instruction."""
     spans: list[Span] = field(default_factory=list)
     window_ns: tuple[int, int] | None = None
     """When strace was attached to everything."""
     why_not: str = ""
-    """Why strace could not be attached; then the phases are those without it."""
+    """Why strace could not be attached; then the first phase is the only one."""
     _stopped: bool = False
     _began_ns: int = 0
     _cpu_s: float | None = None
@@ -53,16 +58,14 @@ class Schedule:
     def begin(self) -> None:
         """Start the first phase; the capture has begun."""
         self._mark()
-        if self.strace is not None:
+        if self.observer is not None:
             self._step = self._attaching
-            self._attaching(time.monotonic_ns())
-        elif self.why_not:
-            self._step = self._alone_only
-        elif self.once:
+            self.step()
+        elif self.once and not self.why_not:
             self._attach()
         else:
-            self.say(f"phase 1 of 3: {ALONE} alone")
-            self._step = self._first
+            self.say(f"phase: {ALONE} alone")
+            self._step = self._alone
 
     def step(self) -> None:
         """Do what is due now."""
@@ -74,83 +77,99 @@ class Schedule:
         self._stopped = True
 
     def end(self) -> None:
-        """Let go of strace, if it is still there, and close the phase that was under way."""
-        if self.strace is not None:
-            if self._step == self._attached and self.window_ns is None:
-                self._close_strace(time.monotonic_ns())
-            self.strace.let_go()
-        elif self._step in (self._first, self._last, self._alone_only):
+        """Let go of the observer that is still there, and close the phase that was under way."""
+        if self.observer is not None:
+            if self._step == self._attached:
+                self._close_observed(time.monotonic_ns())
+            self.observer.let_go()
+            self._count()
+            self.observer = None
+        elif self._step == self._alone:
             self._close(ALONE, time.monotonic_ns())
         self._step = None
 
     def _over(self, now_ns: int) -> bool:
         return self._stopped or (self.seconds is not None and now_ns - self._began_ns >= self.seconds * 1e9)
 
-    def _first(self, now_ns: int) -> None:
-        if self._over(now_ns):
-            self._close(ALONE, now_ns)
-            if self._stopped:
-                self._finish()
-            else:
-                self._attach()
-
-    def _alone_only(self, now_ns: int) -> None:
-        if self._over(now_ns):
-            self._close(ALONE, now_ns)
+    def _alone(self, now_ns: int) -> None:
+        if not self._over(now_ns):
+            return
+        self._close(ALONE, now_ns)
+        if self._stopped or self.why_not or not self.observers:
             self._finish()
+        else:
+            self._attach()
 
     def _attach(self) -> None:
-        self.strace = Attached(sorted(self.capture.pids or ()), self.log)
+        self.observer = self.observers.pop(0)(sorted(self.capture.pids or ()))
         self._mark()
         self._step = self._attaching
 
     def _attaching(self, now_ns: int) -> None:
-        assert self.strace is not None
-        if self.strace.is_attached() and not self.strace.has_ended():
-            self.say("strace is attached" if self.once else "phase 2 of 3: with strace")
+        observer = self.observer
+        assert observer is not None
+        if observer.is_attached() and not observer.has_ended():
+            self.say(f"phase: with {observer.name}, which is attached")
             self._mark()
             self._step = self._attached
-        elif self.strace.has_ended() or now_ns - self._began_ns > _ATTACH_SECONDS * 1e9:
-            self.why_not = self.strace.why_not()
-            self.strace.let_go()
-            self.strace = None
-            self.say(f"{self.why_not}; what uringtrace sees is shown alone")
-            if self.once:
-                self._mark()
-                self._step = self._alone_only
+        elif observer.has_ended() or now_ns - self._began_ns > _ATTACH_SECONDS * 1e9:
+            observer.let_go()
+            self.observer = None
+            if isinstance(observer, StraceProcess):
+                self._without_strace(observer.why_not())
             else:
-                self._finish()
+                self.say(observer.why_not())
+                self._next()
         elif self._stopped:
-            self.strace.ask_to_let_go()
+            observer.ask_to_let_go()
             self._step = self._letting_go
+
+    def _without_strace(self, why_not: str) -> None:
+        self.why_not = why_not
+        self.say(f"{why_not}; what uringtrace sees is shown alone")
+        if self.once:
+            self._mark()
+            self._step = self._alone
+        else:
+            self._finish()
 
     def _attached(self, now_ns: int) -> None:
-        assert self.strace is not None
-        if self._over(now_ns) or self.strace.has_ended():
-            self._close_strace(now_ns)
-            self.strace.ask_to_let_go()
+        assert self.observer is not None
+        if self._over(now_ns) or self.observer.has_ended():
+            self._close_observed(now_ns)
+            self.observer.ask_to_let_go()
             self._step = self._letting_go
 
-    def _close_strace(self, now_ns: int) -> None:
-        self.window_ns = (self._began_ns, now_ns)
-        self._close(STRACE, now_ns)
+    def _close_observed(self, now_ns: int) -> None:
+        assert self.observer is not None
+        if isinstance(self.observer, StraceProcess):
+            self.window_ns = (self._began_ns, now_ns)
+        self._close(observed_by(self.observer.name), now_ns)
 
     def _letting_go(self, now_ns: int) -> None:
-        assert self.strace is not None
-        if not self.strace.has_ended():
-            return
-        self.strace = None
-        if self.once or self._stopped or not self.capture.pids:
+        assert self.observer is not None
+        if self.observer.has_ended():
+            self._count()
+            self.observer = None
+            self._next()
+
+    def _count(self) -> None:
+        """What the observer told of in the phase that it has just ended."""
+        assert self.observer is not None
+        if self.spans and self.spans[-1].observers == observed_by(self.observer.name):
+            self.spans[-1] = replace(self.spans[-1], told=self.observer.told())
+
+    def _next(self) -> None:
+        if self._stopped or not self.capture.pids:
+            self._finish()
+        elif self.observers:
+            self._attach()
+        elif self.once:
             self._finish()
         else:
-            self.say(f"phase 3 of 3: {ALONE} alone")
+            self.say(f"phase: {ALONE} alone")
             self._mark()
-            self._step = self._last
-
-    def _last(self, now_ns: int) -> None:
-        if self._over(now_ns):
-            self._close(ALONE, now_ns)
-            self._finish()
+            self._step = self._alone
 
     def _finish(self) -> None:
         self._step = None
@@ -158,12 +177,12 @@ class Schedule:
 
     def _mark(self) -> None:
         self._cpu_s = cpu_seconds(self.capture.pids or ())
-        self._observer_s = cpu_seconds((self.strace.pid,)) if self.strace else None
+        self._observer_s = cpu_seconds((self.observer.pid,)) if self.observer else None
         self._began_ns = time.monotonic_ns()
 
     def _close(self, observers: str, now_ns: int) -> None:
         target_s = _added(self._cpu_s, cpu_seconds(self.capture.pids or ()))
-        observer_s = _added(self._observer_s, cpu_seconds((self.strace.pid,))) if self.strace else None
+        observer_s = _added(self._observer_s, cpu_seconds((self.observer.pid,))) if self.observer else None
         self.spans.append(Span(observers, self._began_ns, now_ns, target_s, observer_s))
 
 

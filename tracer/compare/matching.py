@@ -32,6 +32,7 @@ _FEW = 0.5
 _ENOUGH = 200
 """Fewer calls say nothing about the clocks: other calls of the same name are always near."""
 
+_CHANCE = 5
 _ROUNDS = 8
 _STEPS_NS = (-80_000, -40_000, -20_000, -10_000, 10_000, 20_000, 40_000, 80_000)
 
@@ -181,6 +182,9 @@ def _aligned(
         return _bounds(partner, begin_ns, end_ns, rows, precision_ns)
 
     most = sum(min(thread.theirs.size, thread.ours.size) for thread in threads)
+    lines = sum(thread.theirs.size for thread in threads)
+    # Of few calls some pair by chance, wherever the clocks are.
+    gain = 1 if lines >= _ENOUGH else max(_CHANCE, lines // 10)
     expected_ns = 0
     best = paired(expected_ns)
     if most >= _ENOUGH and best[0] < _FEW * most:
@@ -190,12 +194,14 @@ def _aligned(
     for _ in range(_ROUNDS):
         found = bounded(best[2])
         allowed_ns = found.nearest_ns(expected_ns)
-        trials = [] if allowed_ns in (None, best[1]) else [paired(allowed_ns or 0)]
-        if found.least_ns is not None and found.uncertainty_ns(best[1]) is None:
-            trials += [paired(best[1] + step_ns) for step_ns in _STEPS_NS]
-        better = max(trials, key=_pairs, default=None)
+        within = best if allowed_ns in (None, best[1]) else paired(allowed_ns or 0)
         # As many pairs within what they allow are better than at the edge of it.
-        if better is None or better[0] < best[0] or (better[0] == best[0] and better[1] != allowed_ns):
+        better = within if within[0] >= best[0] else best
+        if better[0] < lines:
+            # Calls in quick succession pair as well one line too late, all but the last of them.
+            other = max((paired(better[1] + step_ns) for step_ns in _STEPS_NS), key=_pairs)
+            better = other if other[0] >= better[0] + gain else better
+        if better[1] == best[1]:
             break
         best = better
     return best[2], best[1], bounded(best[2])

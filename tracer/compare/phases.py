@@ -15,8 +15,13 @@ from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import FilesAndFacts
 from uringtrace.tracer.statistics import operation_traits
 
-ALONE, STRACE = "bpf", "bpf and strace"
-"""Who observes in a phase."""
+ALONE = "bpf"
+"""Who observes in a phase: the capture."""
+
+
+def observed_by(name: str) -> str:
+    """The capture, and another observer."""
+    return f"{ALONE} and {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Span:
     """Processor time of the target in it; None where it was gone."""
     observer_cpu_s: float | None = None
     """That of the other observer itself."""
+    told: int | None = None
+    """How many calls the other observer told of, but for strace, whose log is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class Phase:
     """Of these requests, to the first byte of the answer."""
     target_cpu_s: float | None
     observer_cpu_s: float | None
+    told: int | None = None
+    """How many calls the other observer told of."""
 
     @property
     def operations_rate(self) -> float | None:
@@ -65,8 +74,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The target alone compared with the target under the other observer; None: not to be told."""
+    """The target alone compared with the target under another observer; None: not to be told."""
 
+    observer: str
+    happened: int
+    """Operations while it was there."""
+    told: int | None
+    """How many calls it told of."""
     slowdown: float | None
     """So many times more requests per second without it; of operations where no requests are known."""
     of_requests: bool
@@ -153,6 +167,7 @@ def _phase(span: Span, before: _Mark, after: _Mark) -> Phase:
         latency_summary(latency.count, latency.sum_ns, latency.max_ns, latency.histogram),
         span.target_cpu_s,
         span.observer_cpu_s,
+        span.told,
     )
 
 
@@ -163,17 +178,27 @@ def _between(before: Distribution, after: Distribution) -> Distribution:
     return Distribution(after.count - before.count, after.sum_ns - before.sum_ns, largest, histogram)
 
 
-def cost(phases: Sequence[Phase]) -> Cost | None:
-    """Of the phases under another observer, against those alone; None without either."""
+def costs(phases: Sequence[Phase]) -> tuple[Cost, ...]:
+    """Of each phase under another observer, against those alone; none without either."""
     alone = [phase for phase in phases if phase.observers == ALONE]
-    other = [phase for phase in phases if phase.observers != ALONE]
-    if not alone or not other:
-        return None
-    of_requests = all(phase.requests is not None for phase in (*alone, *other))
-    free, under = _rate(alone, of_requests=of_requests), _rate(other, of_requests=of_requests)
-    medians = _median(alone), _median(other)
-    each = _cpu_each(alone, of_requests=of_requests), _cpu_each(other, of_requests=of_requests)
-    return Cost(_ratio(free, under), of_requests, _ratio(medians[1], medians[0]), _ratio(each[1], each[0]))
+    others = [phase for phase in phases if phase.observers != ALONE]
+    return tuple(_cost(alone, phase) for phase in others) if alone else ()
+
+
+def _cost(alone: Sequence[Phase], other: Phase) -> Cost:
+    of_requests = all(phase.requests is not None for phase in (*alone, other))
+    free, under = _rate(alone, of_requests=of_requests), _rate([other], of_requests=of_requests)
+    medians = _median(alone), _median([other])
+    each = _cpu_each(alone, of_requests=of_requests), _cpu_each([other], of_requests=of_requests)
+    return Cost(
+        observer=other.observers.removeprefix(observed_by("")),
+        happened=other.operations,
+        told=other.told,
+        slowdown=_ratio(free, under),
+        of_requests=of_requests,
+        latency_factor=_ratio(medians[1], medians[0]),
+        cpu_factor=_ratio(each[1], each[0]),
+    )
 
 
 def _units(phase: Phase, *, of_requests: bool) -> int:

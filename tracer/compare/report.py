@@ -35,7 +35,8 @@ class CompareReport:
     why_not: str
     phases: tuple[Phase, ...]
     """Empty for a log and a recording from elsewhere."""
-    cost: Cost | None
+    costs: tuple[Cost, ...]
+    """Of each observer beside the capture."""
     entries: tuple[Entry, ...]
     """What is shown in two columns."""
     log: Log | None

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.record import FIRST_CALL, Batch, Kind
+from uringtrace.probes.rows import take_rows
+from uringtrace.tracer.record import FIRST_CALL, OPCODES, Batch, Kind
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import File, FilesAndFacts
+
+_OPCODES = ("opcode", "waker_opcode")
 
 
 class Step:
@@ -38,13 +41,16 @@ class Step:
         """A field of all rows, contiguous, shape (n,); not to be written to."""
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = np.ascontiguousarray(self.operations[name])
+            found = np.ascontiguousarray(self.operations[name])
+            if name in _OPCODES:
+                # A damaged recording may have any: the last stands for those that are not known.
+                found = np.minimum(found, np.uint16(OPCODES - 1))
+            self._columns[name] = found
         return found
 
     def rows(self, mask: NDArray[np.bool_]) -> Batch:
         """The rows for which `mask` holds, whole."""
-        chosen: Batch = self.operations[mask]
-        return chosen
+        return take_rows(self.operations, mask)
 
     @cached_property
     def completed(self) -> NDArray[np.bool_]:

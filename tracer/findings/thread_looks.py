@@ -41,12 +41,14 @@ class ThreadLooks:
         if tid in self._looks or len(self._looks) < _MOST_THREADS:
             self._looks.setdefault(tid, deque(maxlen=_LOOKS_KEPT)).append(look)
 
-    def running(self, tid: int) -> float | None:
-        """Share of the time between the first and the last look that the thread ran."""
+    def busy(self, tid: int) -> float | None:
+        """Share of the time between the first and the last look in which the thread ran or was ready to."""
         looks = self._looks.get(tid)
         if not looks or looks[-1].ns <= looks[0].ns:
             return None
-        return min(1.0, (looks[-1].ran_ns - looks[0].ran_ns) / (looks[-1].ns - looks[0].ns))
+        first, last = looks[0], looks[-1]
+        active = last.ran_ns + last.queued_ns - first.ran_ns - first.queued_ns
+        return min(1.0, active / (last.ns - first.ns))
 
     def around(self, tid: int, start_ns: int, end_ns: int) -> tuple[int, int] | None:
         """Time on a processor, and time ready without one, from the last look before `start_ns` to the first

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uringtrace.probes.ring_buffer import LONGEST_RUN
 from uringtrace.probes.slots import Slots
 from uringtrace.tracer.decode import decode_records
@@ -19,6 +22,7 @@ from uringtrace.tracer.launch import Launched
 from uringtrace.tracer.live.backlog import PIECE_SLOTS, Backlog
 from uringtrace.tracer.live.capture_recorder import CaptureRecorder, Recorded
 from uringtrace.tracer.live.feed import PICTURES_PER_SECOND
+from uringtrace.tracer.live.file_sweep import FileSweep
 from uringtrace.tracer.live.model import LiveModel, Observed
 from uringtrace.tracer.live.picture import Picture
 from uringtrace.tracer.live.ration import Rationed
@@ -56,6 +60,8 @@ class RunningCapture(Recorded, Protocol):
 
     def forget_files(self, numbers: Iterable[int]) -> None: ...
 
+    def numbered_files(self) -> NDArray[np.uint32]: ...
+
     def stop(self) -> None: ...
 
 
@@ -85,6 +91,7 @@ class CaptureFeed:
         """Everything that completed until then has been counted."""
         self.recorder = CaptureRecorder(capture, recordings)
         self._model = LiveModel(capture.context, rows, clock=clock)
+        self._sweep = FileSweep(capture)
         self._threads, self._ring_watch, self._cost = ThreadWatch(), RingWatch(), SelfCost()
         self._looks: Rationed[tuple[dict[int, ThreadState] | None, dict[tuple[int, int], RingState]]] = (
             Rationed(_LOOK_SHARE, clock, least_ns=_LOOK_NS)
@@ -118,6 +125,8 @@ class CaptureFeed:
                     self._count(now_ns + _TURN_NS)
                 if due and first and not self._stopped:
                     post(self._picture())
+                    if gone := self._sweep.gone():
+                        self._model.let_go(self._clock(), gone)
                     self._capture.forget_files(self._model.unnamed_files(self._at_ns))
                     news = False
                     # When pictures take long there are fewer: the drain comes first.

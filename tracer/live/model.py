@@ -85,7 +85,7 @@ class LiveModel:
         self._waits = WaitsNow(context)
         self._connections = ConnectionsNow(context, cost, budget_ns=BUDGET_NS if live else None)
         self._forgotten: deque[tuple[int, list[int]]] = deque()
-        """Files of sockets that are settled, and since when."""
+        """Files that were let go, and since when."""
         self._threads = ThreadTracker(context)
         share = _SHARE if live else 1.0
         self._standing: Rationed[tuple[Connection, ...]] = Rationed(share, clock, cost=cost)
@@ -169,13 +169,17 @@ class LiveModel:
             playback=playback,
         )
 
+    def let_go(self, at_ns: int, files: list[int]) -> None:
+        """No row that completes after `at_ns` names the files with these numbers."""
+        self._waits.forget(files)
+        self._forgotten.append((at_ns, files))
+
     def unnamed_files(self, at_ns: int) -> list[int]:
-        """Numbers of the files that nothing needs any more after the picture of `at_ns`, each once: their
-        sockets have ended, and no row that is kept names them."""
+        """Numbers of the files that nothing needs any more after the picture of `at_ns`: they were let go,
+        or their sockets have ended, and no row that is kept names them."""
         settled = self._connections.forgotten_files()
         if settled:
-            self._waits.forget(settled)
-            self._forgotten.append((at_ns, settled))
+            self.let_go(at_ns, settled)
         oldest_ns = self._recent.oldest_ns
         unnamed: list[int] = []
         while self._forgotten and (oldest_ns is None or self._forgotten[0][0] < oldest_ns):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uringtrace.tracer.readiness.explain import Explained, Explainer
+from uringtrace.tracer.record import is_call
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, FilesAndFacts
 
@@ -25,10 +26,13 @@ class WaitsNow:
         self._seen = False
 
     def add(self, records: Records, facts: FilesAndFacts) -> Explained | None:
-        """Take in the next records. None where no wait can be among what is captured."""
+        """Take in the next records. None where no wait can be among what was captured so far."""
         if not self._captured:
             return None
         if self._explainer is None:
+            # Until then nothing has waited, and no interest list has changed that a wait could report.
+            if not is_call(records.operations).any():
+                return None
             self._explainer = Explainer(self._context, () if self._seen else facts.interests)
             self._seen = True
         return self._explainer.add(records, facts.files)

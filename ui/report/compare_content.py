@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uringtrace.tracer.compare.account import NameCount, Part
-from uringtrace.tracer.compare.phases import Phase
+from uringtrace.tracer.compare.phases import Cost, Phase
 from uringtrace.tracer.compare.report import CompareReport
 from uringtrace.ui.report.compare_figures import OURS, RATES, STRACE, excerpt_s, figures, words_of
 from uringtrace.ui.report.content import time_bar
@@ -80,7 +80,8 @@ def _head(report: CompareReport) -> str:
 
 
 def _cards(report: CompareReport) -> list[tuple[str, str, str]]:
-    comparison, cost = report.comparison, report.cost
+    comparison = report.comparison
+    cost = next((each for each in report.costs if each.observer == "strace"), None)
     found = []
     if comparison is not None:
         parts = (
@@ -190,7 +191,19 @@ def _cost(report: CompareReport) -> Sequence[str]:
         Column("processors", lambda row: numbers.share(row.cpu_share), lambda row: row.cpu_share),
         Column("observer", lambda row: numbers.share(observer(row)), observer),
     )
-    return [
-        "<h2>What strace costs</h2>",
-        table_html("phases", "What strace costs, by phase", columns, report.phases, search=False),
+    factors: tuple[Column[Cost], ...] = (
+        Column("observer", lambda row: row.observer),
+        Column("calls it told of", lambda row: numbers.count(row.told), lambda row: row.told),
+        Column("operations that happened", lambda row: numbers.count(row.happened), lambda row: row.happened),
+        Column("slowdown", lambda row: factor(row.slowdown), lambda row: row.slowdown),
+        Column("by the rate of", lambda row: "requests" if row.of_requests else "operations"),
+        Column("median latency", lambda row: factor(row.latency_factor), lambda row: row.latency_factor),
+        Column("processor time for each", lambda row: factor(row.cpu_factor), lambda row: row.cpu_factor),
+    )
+    found = [
+        "<h2>What observing costs</h2>",
+        table_html("phases", "What observing costs, by phase", columns, report.phases, search=False),
     ]
+    if report.costs:
+        found.append(table_html("costs", "What each observer costs", factors, report.costs, search=False))
+    return found

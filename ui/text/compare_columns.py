@@ -15,6 +15,8 @@ GAP = "·"
 """Stands where a side has nothing of what the other one has."""
 _BAR = " │ "
 _LEAST = 24
+_ROOMY, _CALL = 60, 24
+"""A column so wide has more than results, but always so much of the call."""
 _RESULT = ") = "
 _PADDING = re.compile(r"\) {2,}= ")
 """strace puts results of short calls below one another."""
@@ -60,7 +62,7 @@ def columns(
 
 
 def fitted(text: str, width: int) -> str:
-    """At most `width` characters: what is left out first is behind the result, then arguments."""
+    """At most `width` characters: arguments are cut, and what is behind the result where it is long."""
     text = _PADDING.sub(_RESULT, printable(text))
     if len(text) <= width:
         return text
@@ -70,6 +72,9 @@ def fitted(text: str, width: int) -> str:
     value, _, behind = rest.partition(" ")
     error = behind.partition(" ")[0] if value.startswith("-") else ""
     # What a new descriptor stands for is long, and stands in later lines.
-    tail = result + value.partition("<")[0] + (f" {error}" if error.startswith("E") else "")
+    short = result + value.partition("<")[0] + (f" {error}" if error.startswith("E") else "")
+    # How long it took, who woke it and what was ready, where that leaves room for what was called.
+    whole = result + rest
+    tail = whole if width >= _ROOMY and len(whole) <= width - _CALL else short
     room = width - len(tail)
     return f"{shortened(head, room)}{tail}" if room >= 4 else shortened(text, width)

@@ -28,7 +28,7 @@ def compare_object(report: CompareReport) -> dict[str, Any]:
         "why_not": report.why_not or None,
         "comparison": None if report.comparison is None else _comparison(report.comparison),
         "phases": [_phase(phase) for phase in report.phases],
-        "cost": None if report.cost is None else _cost(report.cost),
+        "costs": [_cost(cost) for cost in report.costs],
         "lost": dict(report.losses.lost),
         "lost_total": report.losses.total_lost,
         "untracked": report.losses.untracked,
@@ -78,11 +78,15 @@ def _phase(phase: Phase) -> dict[str, Any]:
         "latency": None if phase.latency is None else asdict(phase.latency),
         "target_cpu_s": phase.target_cpu_s,
         "observer_cpu_s": phase.observer_cpu_s,
+        "told": phase.told,
     }
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
     return {
+        "observer": cost.observer,
+        "happened": cost.happened,
+        "told": cost.told,
         "slowdown": cost.slowdown,
         "of": "requests" if cost.of_requests else "operations",
         "latency_factor": cost.latency_factor,

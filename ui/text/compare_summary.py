@@ -58,8 +58,8 @@ def compare_lines(report: CompareReport, texts: Texts, style: Style, width: int 
         lines += [*wrap(f"no comparison: {report.why_not}", WIDTH), ""]
     if report.phases:
         lines += [*phase_lines(report.phases, style), ""]
-    if report.cost is not None:
-        lines += [*wrap(cost_line(report.cost), WIDTH, subsequent_indent="  "), ""]
+    if report.costs:
+        lines += [*cost_lines(report.costs, style), ""]
     if comparison is not None:
         lines += wrap(clock_line(comparison), WIDTH, subsequent_indent="  ")
         lines += wrap(log_line(report), WIDTH, subsequent_indent="  ")
@@ -128,13 +128,22 @@ def phase_lines(phases: Iterable[Phase], style: Style) -> list[str]:
     return headed(table(rows), style)
 
 
-def cost_line(cost: Cost) -> str:
-    """What strace did to the target, in factors."""
-    what = "request" if cost.of_requests else "operation"
-    return (
-        f"under strace: slowdown {factor(cost.slowdown)} by {what}s per second, "
-        f"median latency {factor(cost.latency_factor)}, processor time per {what} {factor(cost.cpu_factor)}"
-    )
+def cost_lines(costs: Iterable[Cost], style: Style) -> list[str]:
+    """What each observer told of, and what it did to the target, in factors."""
+    rows = [("OBSERVER", "TOLD OF", "HAPPENED", "SLOWDOWN", "BY RATE OF", "MEDIAN LATENCY", "CPU FOR EACH")]
+    rows += [
+        (
+            cost.observer,
+            numbers.count(cost.told),
+            numbers.count(cost.happened),
+            factor(cost.slowdown),
+            "requests" if cost.of_requests else "operations",
+            factor(cost.latency_factor),
+            factor(cost.cpu_factor),
+        )
+        for cost in costs
+    ]
+    return headed(table(rows), style)
 
 
 def factor(value: float | None) -> str:

@@ -61,14 +61,14 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "log": Entry("uringtrace.cli.log:LogCommand", "print one line per operation, as strace does", "Capture"),
     "record": Entry("uringtrace.cli.record:RecordCommand", "write every operation to a recording", "Capture"),
-    "diagnose": Entry(
-        "uringtrace.cli.diagnose:DiagnoseCommand",
-        "say what is wrong, with evidence and what to change",
-        "Capture",
-    ),
     "compare": Entry(
         "uringtrace.cli.compare:CompareCommand",
         "strace and uringtrace on the same seconds, and their cost",
+        "Capture",
+    ),
+    "diagnose": Entry(
+        "uringtrace.cli.diagnose:DiagnoseCommand",
+        "say what is wrong, with evidence and what to change",
         "Capture",
     ),
     "query": Entry("uringtrace.cli.query:QueryCommand", "ask a recording in SQL", "Recordings"),

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from uringtrace.tracer.compare.report import CompareReport
     from uringtrace.tracer.source import Source
 
-_WIDEST = 240
+_WIDEST = 400
 _ROWS = 40
 _DRAWN = 2_000
 """As in `uringtrace.ui.report.compare_content`, which loads plotly; a test compares."""
 _WHOLE_S = 3600.0
+OTHERS = ("perf-trace", "bpftrace")
+"""As `uringtrace.tracer.compare.others`; a test compares."""
 
 
 class CompareCommand:
@@ -46,6 +48,14 @@ strace stops the target at every system call: this asks before it attaches"""
         add("-d", "--duration", type=positive_seconds, metavar="SEC", help="of each phase (default: 5)")
         add("--once", action="store_true", help="only the phase with strace")
         add("--yes", action="store_true", help="attach strace without asking")
+        add(
+            "--with",
+            dest="others",
+            type=_others,
+            default=(),
+            metavar="NAMES",
+            help="phases with other observers, too: perf-trace,bpftrace",
+        )
         add("--rows", type=_rows, default=_ROWS, metavar="N", help=f"of the two columns (default: {_ROWS})")
         add("--json", action="store_true", help="one JSON object instead of text (docs/compare.md)")
         add("-o", "--output", metavar="FILE", help="an HTML page to FILE as well")
@@ -70,9 +80,9 @@ def check(arguments: argparse.Namespace, recording: Path | None) -> None:
     if recording is None and arguments.strace is not None:
         raise UsageError("--strace FILE goes with a recording", "uringtrace compare --strace FILE RECORDING")
     if recording is not None:
-        given = [name for name in ("duration", "once", "yes") if getattr(arguments, name)]
+        given = [name for name in ("duration", "once", "yes", "others") if getattr(arguments, name)]
         if given:
-            raise UsageError("-d, --once and --yes are for a target: a log and a recording are as they are")
+            raise UsageError("-d, --once, --yes and --with are for a target, not for two files")
     if arguments.everything:
         raise UsageError("strace cannot be attached to the whole machine", "name a process: -p PID")
     if arguments.interface != "all":
@@ -129,6 +139,13 @@ def show(report: CompareReport, log_path: Path | None, source: Source, arguments
         print("\n".join([*summary_lines(summary_of(counted), style), ""]))
     width = min(_WIDEST, shutil.get_terminal_size((80, 24)).columns)
     print("\n".join(compare_lines(shown, both, style, width)))
+
+
+def _others(text: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(word for word in text.split(",") if word))
+    if wrong := [word for word in words if word not in OTHERS]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is none of {', '.join(OTHERS)}")
+    return words
 
 
 def _rows(text: str) -> int:

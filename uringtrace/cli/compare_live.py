@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from uringtrace.errors import EXIT_FAILED, UsageError
 if TYPE_CHECKING:
     from uringtrace.tracer.capture import StreamingCapture
     from uringtrace.tracer.compare.kept import Kept
-    from uringtrace.tracer.compare.live import Schedule
+    from uringtrace.tracer.compare.live import Make, Schedule
+    from uringtrace.tracer.compare.observer import Observer
     from uringtrace.tracer.launch import Launched
     from uringtrace.tracer.target import Target
 
@@ -32,8 +34,8 @@ _ATTACH_SECONDS = 4.0
 
 def compare_live(arguments: argparse.Namespace) -> int:
     """Run the phases and show what came of them; the command's exit code, or 1 without strace."""
-    from uringtrace.tracer.compare.attached import OPTIONS, obstacle, version
     from uringtrace.tracer.compare.build import report_of
+    from uringtrace.tracer.compare.strace_process import OPTIONS, obstacle, version
 
     target = target_from(arguments)
     why_not = obstacle(target.pids)
@@ -87,7 +89,8 @@ def run(
         capture = stack.enter_context(start_streaming(followed))
         for limit in capture.limits:
             notice(limit)
-        schedule = Schedule(capture, log, seconds, arguments.once, notice, why_not=why_not)
+        observers = observers_of(arguments, log)
+        schedule = Schedule(capture, observers, seconds, arguments.once, notice, why_not=why_not)
         # Last in, first out: strace is gone before the capture, and that before the command.
         stack.callback(schedule.end)
         stack.enter_context(stopping_on_signals(schedule.stop))
@@ -113,13 +116,29 @@ def held(target: Target) -> Iterator[Launched]:
         launched.end()
 
 
+def observers_of(arguments: argparse.Namespace, log: Path) -> list[Make]:
+    """What starts strace, and those of --with that are installed."""
+    from uringtrace.tracer.compare.others import OTHERS, missing
+    from uringtrace.tracer.compare.strace_process import StraceProcess
+
+    found: list[Make] = [lambda pids: StraceProcess(pids, log)]
+    for word in arguments.others:
+        if lacks := missing(word):
+            notice(lacks)
+        else:
+            found.append(partial(_started, OTHERS[word], log.parent))
+    return found
+
+
+def _started(kind: Callable[[Sequence[int], Path], Observer], folder: Path, pids: Sequence[int]) -> Observer:
+    return kind(pids, folder)
+
+
 def start(schedule: Schedule, launched: Launched | None) -> None:
     """Begin the phases. With --once strace is there before a command's first instruction."""
-    from uringtrace.tracer.compare.attached import Attached
-
     if launched is not None and schedule.once and not schedule.why_not:
-        schedule.strace = Attached((launched.pid,), schedule.log)
-        schedule.strace.wait_attached(_ATTACH_SECONDS)
+        schedule.observer = schedule.observers.pop(0)((launched.pid,))
+        schedule.observer.wait_attached(_ATTACH_SECONDS)
     if launched is not None:
         launched.release()
     if schedule.why_not:

@@ -117,7 +117,6 @@ class UnbalancedWorkers:
                     f"{len(counts)} workers",
                     {"accepted": most, "total": total, "share": most / total, "workers": len(counts)},
                 ),
-                Evidence(f"{sum(not count for count in counts.values())} workers accepted none", {}),
             ),
             "The others are idle while requests wait for the one.",
             "A listener for each worker (SO_REUSEPORT), or let a worker stop accepting while it has many.",

@@ -96,7 +96,7 @@ class WorkerPunts:
             return not_applicable(self.tag, "an io_uring operation that completed")
         by_kind: dict[tuple[int, str], list[tuple[int, int]]] = {}
         for opcode, file in self._punts:
-            kind = file_kind(moment.facts.files.get(file))
+            kind = file_kind(moment.facts.files.get(file)) if file else "no file"
             by_kind.setdefault((opcode, kind), []).append((opcode, file))
         findings = [self._finding(moment, opcode, kind, keys) for (opcode, kind), keys in by_kind.items()]
         return found(self.tag, findings, evicted=self._evicted)

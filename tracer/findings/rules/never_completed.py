@@ -7,6 +7,8 @@ completion. An operation on a file waits for nobody but the device.
 
 from __future__ import annotations
 
+import errno
+from collections import deque
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +30,7 @@ from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import SQE_FIXED_FILE, Batch, Kind
 
 OLD_NS = 1_000_000_000
+_CANCELLED_KEPT = 1024
 _WAITS_FOR_NOBODY = "READ READV READ_FIXED WRITE WRITEV WRITE_FIXED FSYNC FALLOCATE OPENAT OPENAT2 STATX"
 _SENDS = "SEND SENDMSG SEND_ZC SENDMSG_ZC WRITE WRITEV"
 
@@ -40,9 +43,19 @@ class NeverCompleted:
         self._disk = shared.mask(*_WAITS_FOR_NOBODY.split())
         self._sends = shared.mask(*_SENDS.split())
         self._seen = False
+        self._cancelled: deque[Batch] = deque(maxlen=_CANCELLED_KEPT)
+        """Operations that were cancelled when they were old, as at the end of a process."""
 
     def observe(self, step: Step) -> None:
         self._seen = self._seen or step.has_operations
+        cancelled = step.operation_completed & (step.column("result") == -errno.ECANCELED)
+        if not cancelled.any():
+            return
+        rows = step.rows(cancelled & (step.column("submitted_ns") > 0))
+        for place in np.flatnonzero(
+            rows["completed_ns"] - rows["submitted_ns"] >= np.uint64(OLD_NS)
+        ).tolist():
+            self._cancelled.append(rows[place : place + 1])
 
     def judge(self, moment: Moment) -> Verdict:
         if moment.under_way is None:
@@ -55,20 +68,23 @@ class NeverCompleted:
         old = rows[begun + np.uint64(OLD_NS) <= np.uint64(max(moment.at_ns, OLD_NS))]
         groups: dict[str, list[Batch]] = {}
         for index in range(len(old)):
-            reason = self._reason(moment, old[index])
+            reason = self._reason(moment, old[index], moment.at_ns)
             if reason is not None:
                 groups.setdefault(reason, []).append(old[index : index + 1])
+        for row in self._cancelled:
+            if self._reason(moment, row[0], int(row["completed_ns"][0])) == _CLOSED:
+                groups.setdefault(_CLOSED, []).append(row)
         return found(
             self.tag,
             [self._finding(moment, reason, np.concatenate(group)) for reason, group in groups.items()],
         )
 
-    def _reason(self, moment: Moment, row: np.void) -> str | None:
+    def _reason(self, moment: Moment, row: np.void, until_ns: int) -> str | None:
         opcode, fd = int(row["opcode"]), int(row["fd"])
         direct = bool(row["sqe_flags"] & SQE_FIXED_FILE)
         if not direct and fd >= 0 and row["submitted_ns"]:
             closed = self._shared.ends.first_after(int(row["tgid"]), fd, int(row["submitted_ns"]))
-            if closed is not None and closed + OLD_NS <= moment.at_ns:
+            if closed is not None and closed + OLD_NS <= until_ns:
                 return _CLOSED
         kind = file_kind(moment.facts.files.get(int(row["file"])))
         if self._disk[opcode] and kind == "file":
@@ -82,7 +98,10 @@ class NeverCompleted:
         known = rows["submitted_ns"] > 0
         since = np.where(known, rows["submitted_ns"], np.uint64(moment.facts.context.started_ns))
         oldest = rows[int(np.argmin(since))]
-        age = moment.at_ns - int(since.min())
+        ages = (
+            np.where(rows["kind"] == Kind.UNFINISHED, np.uint64(moment.at_ns), rows["completed_ns"]) - since
+        )
+        age = int(ages.max())
         bound = "" if bool(oldest["submitted_ns"]) else "at least "
         fd = int(oldest["fd"])
         return Finding(

@@ -31,7 +31,7 @@ WAKES_PER_OPERATION = 0.1
 FEWEST_WAKES = 50
 BUSY = 0.5
 """Share of a processor from which on a thread that has little to do burns it."""
-FEW_PER_SECOND = 1000
+FEW_PER_SECOND = 100
 _SQ_WAKEUP = 1 << 1
 
 
@@ -103,7 +103,7 @@ class PollingThreadBurning:
         rings = [ring for ring in _polled(moment) if ring.sq_thread is not None]
         if not rings:
             return not_applicable(self.tag, "a ring with SQPOLL")
-        busy = {ring.ring: self._shared.looks.running(ring.sq_thread) for ring in rings if ring.sq_thread}
+        busy = {ring.ring: self._shared.looks.busy(ring.sq_thread) for ring in rings if ring.sq_thread}
         known = {ring: share for ring, share in busy.items() if share is not None}
         if not known:
             return not_applicable(self.tag, "the processor time of threads, which a recording does not have")
@@ -124,7 +124,7 @@ class PollingThreadBurning:
             Subject(tgid=ring.tgid, tid=ring.sq_thread, fd=ring.fd, ring=ring.ring),
             (
                 Evidence(
-                    f"it ran {busy:.0%} of the time for {rate:,.1f} operations per second",
+                    f"it ran, or was ready to, {busy:.0%} of the time for {rate:,.1f} operations per second",
                     {"busy": busy, "submitted": ring.submitted, "per_second": rate},
                 ),
             ),

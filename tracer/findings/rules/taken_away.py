@@ -8,6 +8,7 @@ Registered buffers and files outlive their registration as long as a request use
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from typing import ClassVar
 
@@ -125,7 +126,7 @@ class MemoryUnmapped(_Taken):
     def _candidates(self, step: Step) -> NDArray[np.bool_]:
         known = step.operation_completed & self._memory[step.column("opcode")] & step.column("has_arguments")
         known &= (step.column("sqe_flags") & SQE_BUFFER_SELECT == 0) & (step.column("submitted_ns") > 0)
-        known &= step.column("sequence") == 0
+        known &= (step.column("sequence") == 0) & (step.column("result") != -errno.ECANCELED)
         mask: NDArray[np.bool_] = known & (step.column("len") > 0)
         return mask
 

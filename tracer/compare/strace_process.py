@@ -1,59 +1,36 @@
-"""strace on running processes, for as long as a phase lasts: attached, let go, gone.
-
-The target is never left stopped or traced: strace ends with the process that started it, and
-is asked with SIGINT, on which it lets go of every thread, before anything stronger. Its log
-lies in a folder of the caller's, for its owner alone.
-"""
+"""strace on running processes for as long as a phase lasts, and why it may not be."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from uringtrace.tracer.compare.observer import Observer
 from uringtrace.tracer.procfs import PROC
 
 OPTIONS = ("-f", "-ttt", "-T", "-yy", "-s", "32")
-_PR_SET_PDEATHSIG = 1
-_LET_GO_SECONDS = 20.0
-_PAUSE = 0.002
 _VERSION = re.compile(r"strace -- version (\S+)")
 _REFUSED = re.compile(r"attach: ptrace\(PTRACE_SEIZE, (\d+)\): (.+)")
 
 
-class Attached:
-    """A strace that was started for some processes; nothing here waits for long but `let_go`."""
+class StraceProcess(Observer):
+    """strace with a log that is for its owner alone."""
+
+    name = "strace"
 
     def __init__(self, pids: Iterable[int], log: Path) -> None:
         """Raises OSError where strace cannot be started."""
         self._pids = tuple(pids)
         self._log = log
-        self._messages = log.with_name("strace.messages")
         # strace empties the file, but leaves its mode.
         os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         targets = [word for pid in self._pids for word in ("-p", str(pid))]
-        with self._messages.open("wb") as messages:
-            self._process = subprocess.Popen(
-                ["strace", *OPTIONS, "-o", str(log), *targets],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=messages,
-                # Its notices are read; Ctrl-C at the terminal is for us, who then let go in order.
-                env={**os.environ, "LC_ALL": "C"},
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        super().__init__(("strace", *OPTIONS, "-o", str(log), *targets), log.parent)
 
     def is_attached(self) -> bool:
         """Whether it follows every thread of every process that is still there."""
@@ -62,15 +39,11 @@ class Attached:
             f"strace: Process {pid} attached" in said or not (PROC / str(pid)).exists() for pid in self._pids
         )
 
-    def has_ended(self) -> bool:
-        """Whether it is gone: the target ended, or it could not attach."""
-        return self._process.poll() is not None
-
-    def messages(self) -> str:
-        return self._messages.read_text(errors="replace")
+    def told(self) -> int | None:
+        """Its log is read for more than that."""
+        return None
 
     def why_not(self) -> str:
-        """Of one that has ended without attaching: its reason in one line."""
         said = self.messages()
         refused = _REFUSED.search(said)
         if refused is None:
@@ -78,39 +51,6 @@ class Attached:
             return f"strace ended: {lines[-1]}" if lines else "strace ended at once"
         pid, reason = int(refused[1]), refused[2]
         return f"strace may not trace process {pid}: {reason}{hint(pid)}"
-
-    def ask_to_let_go(self) -> None:
-        """Begin to detach; `has_ended` tells when it is done."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGINT)
-
-    def let_go(self) -> None:
-        """Detach and wait until strace is gone, whatever it takes; idempotent."""
-        for number, patience in (
-            (signal.SIGINT, _LET_GO_SECONDS),
-            (signal.SIGTERM, _LET_GO_SECONDS),
-            (signal.SIGKILL, None),
-        ):
-            if self.has_ended():
-                return
-            self._process.send_signal(number)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
-
-    def wait_attached(self, seconds: float) -> bool:
-        """Wait until it is attached; False when it has ended or the time is over."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.is_attached():
-                return True
-            if self.has_ended():
-                return False
-            time.sleep(_PAUSE)
-        return False
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def version() -> str | None:

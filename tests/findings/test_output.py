@@ -10,6 +10,7 @@ from uringtrace.cli.diagnose import tripped
 from uringtrace.tracer.record import Path
 from uringtrace.tracer.source import File, Losses
 from uringtrace.ui.text.findings_json import diagnosis_json
+from uringtrace.ui.text.findings_markdown import findings_markdown
 from uringtrace.ui.text.findings_text import findings_lines
 from uringtrace.ui.text.style import Style
 
@@ -37,6 +38,15 @@ def test_names_of_the_target_do_not_reach_the_terminal_as_they_are():
     lines = findings_lines(diagnosed(row("WRITE", file=7, path=Path.IO_WQ), files={7: evil}), Style())
     assert "\x1b" not in "".join(lines)
     assert "\\x1b[31mred" in "".join(lines)
+
+
+def test_markdown_has_a_row_for_each_finding_and_no_markup_of_the_target():
+    evil = File(7, "/tmp/a|b<script>`", 8, 12)
+    lines = findings_markdown(diagnosed(row("WRITE", file=7, path=Path.IO_WQ), files={7: evil}))
+    (shown,) = [line for line in lines if line.startswith("| info")]
+    assert "`io-wq-punts`" in shown
+    assert "<script>" not in shown
+    assert shown.replace("\\|", "").count("|") == 7
 
 
 def test_json_says_the_same():

@@ -54,7 +54,11 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
     def configure(self, parser: argparse.ArgumentParser) -> None:
         add_target_arguments(parser, recording=True)
         add_duration_argument(parser)
-        parser.add_argument("--json", action="store_true", help="one JSON object")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="one JSON object")
+        form.add_argument(
+            "--markdown", action="store_true", help="GitHub-flavoured Markdown, as for $GITHUB_STEP_SUMMARY"
+        )
         parser.add_argument(
             "--fail-on",
             choices=GATES,
@@ -101,6 +105,11 @@ def show(diagnosed: Diagnosed, arguments: argparse.Namespace) -> None:
         from uringtrace.ui.text.findings_json import diagnosis_json
 
         print(diagnosis_json(diagnosed))
+        return
+    if arguments.markdown:
+        from uringtrace.ui.text.findings_markdown import findings_markdown
+
+        print(*findings_markdown(diagnosed), sep="\n")
         return
     from uringtrace.ui.text.findings_text import findings_lines
     from uringtrace.ui.text.style import style_for

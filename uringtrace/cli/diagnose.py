@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from uringtrace.errors import EXIT_GATE
 
 if TYPE_CHECKING:
     from uringtrace.tracer.findings import Diagnosed
+    from uringtrace.tracer.findings.measured import Measured
     from uringtrace.tracer.records import Records
     from uringtrace.tracer.source import Source
 
@@ -49,6 +51,7 @@ class DiagnoseCommand:
   uringtrace diagnose -d 10 -f 4711      ten seconds, children too
   uringtrace diagnose night              of a recording
   uringtrace diagnose --fail-on warn -- ./server-test
+  uringtrace diagnose --baseline before after
 what each finding means: docs/findings.md, JSON: docs/json.md"""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
@@ -65,32 +68,56 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
             metavar="SEVERITY",
             help=f"exit code 3 for a finding at least so severe: {', '.join(GATES)}",
         )
+        parser.add_argument(
+            "--baseline",
+            metavar="RECORDING",
+            help="also what costs more for each request than in this earlier recording",
+        )
         add_colour_argument(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         import uringtrace.tracer.findings  # noqa: F401  (what is slow to load, before anything is attached)
 
+        before = baseline_of(arguments.baseline)
         with opened(arguments) as stream:
-            diagnosed = diagnose(stream)
+            diagnosed = diagnose(stream, before)
         show(diagnosed, arguments)
         if tripped(diagnosed, arguments.fail_on):
             return EXIT_GATE
         return pass_on(stream.child_status())
 
 
-def diagnose(stream: Stream) -> Diagnosed:
-    """Take everything in, then judge."""
+def baseline_of(path: str | None) -> Measured | None:
+    """What the baseline measured; read before anything is attached. Raises RecordingError."""
+    if path is None:
+        return None
+    from uringtrace.tracer.findings.measured import measured
+    from uringtrace.tracer.recording import open_recording
+
+    return measured(open_recording(Path(path)))
+
+
+def diagnose(stream: Stream, before: Measured | None) -> Diagnosed:
+    """Take everything in, then judge, and compare it with the baseline if there is one."""
     from uringtrace.tracer.findings import Diagnosis
+    from uringtrace.tracer.findings.baseline import compare
+    from uringtrace.tracer.findings.measured import Measure
 
     source = stream.source
     diagnosis = Diagnosis(source.context)
+    measure = Measure(source.context) if before is not None else None
     looked_ns = 0
     for records in stream.records:
         if stream.pids is not None and source.ended_ns >= looked_ns + LOOK_NS:
             looked_ns = source.ended_ns
             diagnosis.look(stream.pids() or (), looked_ns)
         diagnosis.add(records, source)
-    return diagnosis.judge(source)
+        if measure is not None:
+            measure.add(records, source)
+    diagnosed = diagnosis.judge(source)
+    if before is None or measure is None:
+        return diagnosed
+    return replace(diagnosed, verdicts=(*diagnosed.verdicts, compare(before, measure.result(source))))
 
 
 def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:

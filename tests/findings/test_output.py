@@ -10,7 +10,6 @@ from uringtrace.cli.diagnose import tripped
 from uringtrace.tracer.record import Path
 from uringtrace.tracer.source import File, Losses
 from uringtrace.ui.text.findings_json import diagnosis_json
-from uringtrace.ui.text.findings_markdown import findings_markdown
 from uringtrace.ui.text.findings_text import findings_lines
 from uringtrace.ui.text.style import Style
 
@@ -40,13 +39,33 @@ def test_names_of_the_target_do_not_reach_the_terminal_as_they_are():
     assert "\\x1b[31mred" in "".join(lines)
 
 
-def test_markdown_has_a_row_for_each_finding_and_no_markup_of_the_target():
-    evil = File(7, "/tmp/a|b<script>`", 8, 12)
-    lines = findings_markdown(diagnosed(row("WRITE", file=7, path=Path.IO_WQ), files={7: evil}))
-    (shown,) = [line for line in lines if line.startswith("| info")]
-    assert "`io-wq-punts`" in shown
-    assert "<script>" not in shown
-    assert shown.replace("\\|", "").count("|") == 7
+def test_markdown_of_a_recording_has_its_findings_and_losses(repository, capsys):
+    from uringtrace.cli.main import main
+
+    code = main(["diagnose", "--markdown", str(repository / "tests/findings/recordings/uring-cq-overflow")])
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert printed.startswith("## Diagnosis of process ")
+    assert "### warning: the completion queue overflows" in printed
+    assert printed.rstrip().endswith("lost 0, untracked 0")
+
+
+@pytest.mark.parametrize(("gate", "code"), [("critical", 0), ("warn", 3)])
+def test_the_exit_code_of_a_recording(repository, capsys, gate, code):
+    from uringtrace.cli.main import main
+
+    recording = str(repository / "tests/findings/recordings/uring-cq-overflow")
+    assert main(["diagnose", "--fail-on", gate, recording]) == code
+    assert "the completion queue overflows" in capsys.readouterr().out
+
+
+def test_a_recording_is_no_regression_of_itself(repository, capsys):
+    from uringtrace.cli.main import main
+
+    recording = str(repository / "tests/findings/recordings/uring-io-wq-writes")
+    assert main(["diagnose", "--json", "--baseline", recording, recording]) == 0
+    rules = {each["tag"]: each["state"] for each in json.loads(capsys.readouterr().out)["rules"]}
+    assert rules["regression"] == "clear"
 
 
 def test_json_says_the_same():

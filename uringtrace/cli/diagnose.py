@@ -134,9 +134,14 @@ def show(diagnosed: Diagnosed, arguments: argparse.Namespace) -> None:
         print(diagnosis_json(diagnosed))
         return
     if arguments.markdown:
-        from uringtrace.ui.text.findings_markdown import findings_markdown
+        from uringtrace.ui.report.findings_markdown import findings_markdown
+        from uringtrace.ui.report.harmless import markdown_text
+        from uringtrace.ui.text.style import Style
+        from uringtrace.ui.text.summary_table import loss_line
 
-        print(*findings_markdown(diagnosed), sep="\n")
+        heading = f"## Diagnosis of {markdown_text(diagnosed.context.target)}"
+        losses = markdown_text(loss_line(diagnosed.losses, Style()))
+        print(heading, "", *findings_markdown(diagnosed), "", losses, sep="\n")
         return
     from uringtrace.ui.text.findings_text import findings_lines
     from uringtrace.ui.text.style import style_for

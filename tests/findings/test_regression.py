@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import STARTED_NS, FakeSource, call, context, row, rows
 from tests.recording.conftest import write_recording
+from tests.text.test_json_documented import check_object
 from uringtrace.cli.main import main
 from uringtrace.tracer.findings import State, regression_samples
 from uringtrace.tracer.findings.regression import Compared, Unit, compare, verdicts
@@ -210,15 +211,18 @@ def test_the_command_compares_in_each_form(repository: Path, capsys: pytest.Capt
     words = ["diagnose", "--baseline", demo, demo]
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    check_object(told, "diagnosis")
+    for each in told["baseline"]:
+        check_object(each, "measures")
     assert {each["tag"] for each in told["baseline"]} == NAMES <= {each["tag"] for each in told["rules"]}
     assert all(each["state"] != "worse" for each in told["baseline"])
     judged = [each for each in told["baseline"] if each["missing"] is None]
     assert all(each["now"] == each["before"] for each in judged)
     assert main(words) == 0
     assert f"compared with {demo} (99% confidence):" in capsys.readouterr().out
-    assert main([*words, "--format", "md"]) == 0
+    assert main([*words, "--markdown"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("# Diagnosis of ")
+    assert text.startswith("## Diagnosis of ")
     assert "| measure | baseline | now |" in text
 
 

@@ -16,6 +16,8 @@ from uringtrace.ui.text.rule_words import (
     missing_words,
     rules_words,
 )
+from uringtrace.ui.text.style import Style
+from uringtrace.ui.text.summary_table import loss_line
 
 
 def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
@@ -46,17 +48,17 @@ def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
 
 def diagnosis_markdown(diagnosed: Diagnosed, compared: Sequence[Compared] = (), baseline: str = "") -> str:
     """A diagnosis as GitHub shows it in the summary of a job; ends in a line end."""
-    losses = diagnosed.losses
     lines = [
-        f"# Diagnosis of {markdown_text(diagnosed.context.target)}",
+        f"## Diagnosis of {markdown_text(diagnosed.context.target)}",
         "",
         f"{diagnosed.operations:,} completions of io_uring and {diagnosed.calls:,} system calls in "
-        f"{diagnosed.duration_ns / 1e9:.3f} s; lost {losses.total_lost:,}, untracked {losses.untracked:,}",
+        f"{diagnosed.duration_ns / 1e9:.3f} s",
         "",
     ]
     if compared:
         lines += [*regression_markdown(compared, markdown_text(baseline)), ""]
-    return "\n".join([*lines, *findings_markdown(diagnosed, level=2)]) + "\n"
+    losses = markdown_text(loss_line(diagnosed.losses, Style()))
+    return "\n".join([*lines, *findings_markdown(diagnosed), "", losses]) + "\n"
 
 
 def _finding(finding: Finding, diagnosed: Diagnosed, heading: str) -> Iterator[str]:

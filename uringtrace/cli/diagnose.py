@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="one JSON object")
         form.add_argument(
-            "--format", choices=("text", "md"), default="text", help="md: Markdown, as for a job's summary"
+            "--markdown", action="store_true", help="GitHub-flavoured Markdown, as for $GITHUB_STEP_SUMMARY"
         )
         parser.add_argument(
             "--baseline",
@@ -143,15 +142,11 @@ def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
 def show(diagnosed: Diagnosed, arguments: argparse.Namespace, compared: Sequence[Compared] = ()) -> None:
     """In the form that was asked for; `compared` is empty without a baseline."""
     if arguments.json:
-        from uringtrace.ui.text.findings_json import diagnosis_object
-        from uringtrace.ui.text.regression_text import regression_objects
+        from uringtrace.ui.text.findings_json import diagnosis_json
 
-        told = diagnosis_object(diagnosed)
-        if compared:
-            told["baseline"] = regression_objects(compared)
-        print(json.dumps(told, ensure_ascii=False))
+        print(diagnosis_json(diagnosed, compared))
         return
-    if arguments.format == "md":
+    if arguments.markdown:
         from uringtrace.ui.report.findings_markdown import diagnosis_markdown
 
         print(diagnosis_markdown(diagnosed, compared, str(arguments.baseline)), end="")

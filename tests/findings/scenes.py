@@ -36,7 +36,7 @@ class Scene:
 
 
 _ROUNDS = partial(visits.in_rounds, connections=8, rounds=40)
-_FEW = partial(visits.in_rounds, connections=3, rounds=24)
+_FEW = partial(visits.in_rounds, connections=4, rounds=20)
 _BLOCKED = ("blocked-loop", "blocks")
 
 FAULTS = (

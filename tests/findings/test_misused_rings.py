@@ -35,6 +35,8 @@ def test_what_the_program_does_is_found(way, tag, value, expected):
     assert run.returncode == 0, run.stderr
     diagnosis = json.loads(run.stdout)
     (found,) = [each for each in diagnosis["findings"] if each["tag"] == tag]
-    assert {each["tag"] for each in diagnosis["findings"] if each["severity"] != "info"} <= {tag}
+    above = {each["tag"] for each in diagnosis["findings"] if each["severity"] != "info"}
+    # On a slow machine the operations are so few that the polling thread is busy in vain.
+    assert above - {"sqpoll-burning"} <= {tag}
     values = {name: number for each in found["evidence"] for name, number in each["values"].items()}
     assert values[value] == expected

@@ -39,6 +39,26 @@ def test_names_of_the_target_do_not_reach_the_terminal_as_they_are():
     assert "\\x1b[31mred" in "".join(lines)
 
 
+def test_markdown_of_a_recording_has_its_findings_and_losses(repository, capsys):
+    from uringtrace.cli.main import main
+
+    code = main(["diagnose", "--markdown", str(repository / "tests/findings/recordings/uring-cq-overflow")])
+    printed = capsys.readouterr().out
+    assert code == 0
+    assert printed.startswith("## Diagnosis of process ")
+    assert "### warning: the completion queue overflows" in printed
+    assert printed.rstrip().endswith("lost 0, untracked 0")
+
+
+@pytest.mark.parametrize(("gate", "code"), [("critical", 0), ("warn", 3)])
+def test_the_exit_code_of_a_recording(repository, capsys, gate, code):
+    from uringtrace.cli.main import main
+
+    recording = str(repository / "tests/findings/recordings/uring-cq-overflow")
+    assert main(["diagnose", "--fail-on", gate, recording]) == code
+    assert "the completion queue overflows" in capsys.readouterr().out
+
+
 def test_json_says_the_same():
     result = diagnosed(FULL)
     read = json.loads(diagnosis_json(result))

@@ -125,6 +125,13 @@ class ConnectionTracker:
         self._sockets.touched.clear()
         return Standing(self._sockets.all, self._traffic.rows, times, waits, seen, touched)
 
+    def request_times(self, open_sockets: Sequence[OpenSocket], until_ns: int) -> RequestTimes:
+        """The times of all requests that were answered up to `until_ns`, while more comes."""
+        self._note_open(open_sockets)
+        self._settle(self._order.until(until_ns))
+        self._grow()
+        return self._requests.result(self._sockets.roles)[2]
+
     def forget(self, slots: Sequence[int]) -> NDArray[np.int64]:
         """Give up sockets that have ended, so that memory does not grow with their number.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from uringtrace.tracer.findings import Diagnosed, Finding
+from uringtrace.tracer.findings.regression import Compared
 from uringtrace.ui.report.harmless import markdown_text
 from uringtrace.ui.text.findings_text import subject_text
+from uringtrace.ui.text.regression_text import regression_markdown
 from uringtrace.ui.text.rule_words import (
     architecture_words,
     clear_words,
@@ -14,6 +16,8 @@ from uringtrace.ui.text.rule_words import (
     missing_words,
     rules_words,
 )
+from uringtrace.ui.text.style import Style
+from uringtrace.ui.text.summary_table import loss_line
 
 
 def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
@@ -40,6 +44,21 @@ def findings_markdown(diagnosed: Diagnosed, *, level: int = 3) -> Iterator[str]:
             yield f"- {markdown_text(words)}"
         yield ""
         yield "</details>"
+
+
+def diagnosis_markdown(diagnosed: Diagnosed, compared: Sequence[Compared] = (), baseline: str = "") -> str:
+    """A diagnosis as GitHub shows it in the summary of a job; ends in a line end."""
+    lines = [
+        f"## Diagnosis of {markdown_text(diagnosed.context.target)}",
+        "",
+        f"{diagnosed.operations:,} completions of io_uring and {diagnosed.calls:,} system calls in "
+        f"{diagnosed.duration_ns / 1e9:.3f} s",
+        "",
+    ]
+    if compared:
+        lines += [*regression_markdown(compared, markdown_text(baseline)), ""]
+    losses = markdown_text(loss_line(diagnosed.losses, Style()))
+    return "\n".join([*lines, *findings_markdown(diagnosed), "", losses]) + "\n"
 
 
 def _finding(finding: Finding, diagnosed: Diagnosed, heading: str) -> Iterator[str]:

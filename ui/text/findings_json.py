@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from uringtrace.tracer.findings import Diagnosed, Finding
+from uringtrace.tracer.findings.regression import Compared
+from uringtrace.ui.text.regression_text import regression_objects
 
 SCHEMA = 1
 
 
-def diagnosis_object(diagnosed: Diagnosed) -> dict[str, Any]:
+def diagnosis_object(diagnosed: Diagnosed, compared: Sequence[Compared] = ()) -> dict[str, Any]:
     """The documented object."""
     context, architecture = diagnosed.context, diagnosed.architecture
     return {
@@ -48,12 +51,13 @@ def diagnosis_object(diagnosed: Diagnosed) -> dict[str, Any]:
         "lost": dict(diagnosed.losses.lost),
         "lost_total": diagnosed.losses.total_lost,
         "untracked": diagnosed.losses.untracked,
+        "baseline": regression_objects(compared),
     }
 
 
-def diagnosis_json(diagnosed: Diagnosed) -> str:
+def diagnosis_json(diagnosed: Diagnosed, compared: Sequence[Compared] = ()) -> str:
     """One line of JSON, without line end."""
-    return json.dumps(diagnosis_object(diagnosed), ensure_ascii=False)
+    return json.dumps(diagnosis_object(diagnosed, compared), ensure_ascii=False)
 
 
 def finding_object(finding: Finding) -> dict[str, Any]:

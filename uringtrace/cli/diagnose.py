@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from uringtrace.errors import EXIT_GATE
 
 if TYPE_CHECKING:
     from uringtrace.tracer.findings import Diagnosed
+    from uringtrace.tracer.findings.regression import Compared
+    from uringtrace.tracer.findings.regression_samples import Samples
     from uringtrace.tracer.records import Records
     from uringtrace.tracer.source import Source
 
@@ -49,12 +52,23 @@ class DiagnoseCommand:
   uringtrace diagnose -d 10 -f 4711      ten seconds, children too
   uringtrace diagnose night              of a recording
   uringtrace diagnose --fail-on warn -- ./server-test
+  uringtrace diagnose --fail-on warn --baseline before after
 what each finding means: docs/findings.md, JSON: docs/json.md"""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         add_target_arguments(parser, recording=True)
         add_duration_argument(parser)
-        parser.add_argument("--json", action="store_true", help="one JSON object")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="one JSON object")
+        form.add_argument(
+            "--markdown", action="store_true", help="GitHub-flavoured Markdown, as for $GITHUB_STEP_SUMMARY"
+        )
+        parser.add_argument(
+            "--baseline",
+            type=Path,
+            metavar="RECORDING",
+            help="an earlier recording: say what is worse than there; counts as a warning for --fail-on",
+        )
         parser.add_argument(
             "--fail-on",
             choices=GATES,
@@ -66,27 +80,56 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
     def run(self, arguments: argparse.Namespace) -> int:
         import uringtrace.tracer.findings  # noqa: F401  (what is slow to load, before anything is attached)
 
+        baseline = None if arguments.baseline is None else Baseline.read(arguments.baseline)
         with opened(arguments) as stream:
-            diagnosed = diagnose(stream)
-        show(diagnosed, arguments)
+            diagnosed, compared = diagnose(stream, baseline)
+        show(diagnosed, arguments, compared)
         if tripped(diagnosed, arguments.fail_on):
             return EXIT_GATE
         return pass_on(stream.child_status())
 
 
-def diagnose(stream: Stream) -> Diagnosed:
-    """Take everything in, then judge."""
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a capture is compared with."""
+
+    samples: Samples
+
+    @classmethod
+    def read(cls, path: Path) -> Baseline:
+        """Raises RecordingError where it is no recording."""
+        from uringtrace.tracer.findings.regression_samples import samples_of
+        from uringtrace.tracer.recording import open_recording
+
+        recording = open_recording(path)
+        samples = samples_of(recording)
+        for problem in recording.problems:
+            notice(f"baseline: {problem}")
+        return cls(samples)
+
+
+def diagnose(stream: Stream, baseline: Baseline | None) -> tuple[Diagnosed, tuple[Compared, ...]]:
+    """Take everything in, then judge; what is worse than in a baseline is a finding as well."""
     from uringtrace.tracer.findings import Diagnosis
+    from uringtrace.tracer.findings.regression import compare, verdicts
+    from uringtrace.tracer.findings.regression_samples import SampleTaker
 
     source = stream.source
     diagnosis = Diagnosis(source.context)
+    taker = None if baseline is None else SampleTaker(source.context)
     looked_ns = 0
     for records in stream.records:
         if stream.pids is not None and source.ended_ns >= looked_ns + LOOK_NS:
             looked_ns = source.ended_ns
             diagnosis.look(stream.pids() or (), looked_ns)
         diagnosis.add(records, source)
-    return diagnosis.judge(source)
+        if taker is not None:
+            taker.add(records, source)
+    diagnosed = diagnosis.judge(source)
+    if baseline is None or taker is None:
+        return diagnosed, ()
+    compared = compare(baseline.samples, taker.samples(source))
+    return replace(diagnosed, verdicts=(*diagnosed.verdicts, *verdicts(compared))), compared
 
 
 def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
@@ -96,16 +139,27 @@ def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
     return diagnosed.worst >= GATES.index(gate) + 1
 
 
-def show(diagnosed: Diagnosed, arguments: argparse.Namespace) -> None:
+def show(diagnosed: Diagnosed, arguments: argparse.Namespace, compared: Sequence[Compared] = ()) -> None:
+    """In the form that was asked for; `compared` is empty without a baseline."""
     if arguments.json:
         from uringtrace.ui.text.findings_json import diagnosis_json
 
-        print(diagnosis_json(diagnosed))
+        print(diagnosis_json(diagnosed, compared))
+        return
+    if arguments.markdown:
+        from uringtrace.ui.report.findings_markdown import diagnosis_markdown
+
+        print(diagnosis_markdown(diagnosed, compared, str(arguments.baseline)), end="")
         return
     from uringtrace.ui.text.findings_text import findings_lines
     from uringtrace.ui.text.style import style_for
 
     print(*findings_lines(diagnosed, style_for(arguments.color, sys.stdout)), sep="\n")
+    if compared:
+        from uringtrace.ui.terminal.safe import printable
+        from uringtrace.ui.text.regression_text import regression_lines
+
+        print("", *regression_lines(compared, printable(str(arguments.baseline))), sep="\n")
 
 
 @contextmanager

@@ -101,10 +101,12 @@ def rates(architecture: Architecture, rounds: int) -> tuple[list[float], list[fl
     """Requests per second without anybody, under strace and under uringtrace, in interleaved rounds."""
     found: tuple[list[float], list[float], list[float]] = ([], [], [])
     with serving(architecture) as server:
+        # Before any load: later there may be children that have ended already.
+        pids = server.pids
         for _ in range(rounds):
             found[0].append(_rate(architecture, server))
             for place, tracer in ((1, strace), (2, uringtrace)):
-                with attached(tracer(server), server.process.pid):
+                with attached(tracer(pids), server.process.pid):
                     found[place].append(_rate(architecture, server))
     return found
 
@@ -120,14 +122,14 @@ def slowdown(alone: Sequence[float], observed: Sequence[float]) -> float | None:
     return statistics.median(alone) / statistics.median(observed)
 
 
-def strace(server: Server) -> Attacher:
-    targets = [word for pid in server.pids.split(",") for word in ("-p", pid)]
+def strace(pids: str) -> Attacher:
+    targets = [word for pid in pids.split(",") for word in ("-p", pid)]
     command = ("strace", "-f", "-o", "/dev/null", *targets)
     return Attacher("strace -f", lambda pid: command, " attached")
 
 
-def uringtrace(server: Server) -> Attacher:
-    command = (*URINGTRACE, "stat", "--connections", "-f", "-p", server.pids)
+def uringtrace(pids: str) -> Attacher:
+    command = (*URINGTRACE, "stat", "--connections", "-f", "-p", pids)
     return Attacher("uringtrace stat --connections", lambda pid: command, ATTACHED)
 
 

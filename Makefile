@@ -13,7 +13,7 @@ help:
 	@echo "make demo    a server without system calls, under load and traced"
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
-	@echo "make test-reports   the report of each reference server, in a browser"
+	@echo "make test-reports   the report of each reference server in a browser, and each beside strace"
 	@echo "make docs-example   the part of a report that docs/report-example.md shows"
 	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"

@@ -12,7 +12,7 @@ import os
 import signal
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,27 +97,39 @@ def seen_of(report: dict[str, Any]) -> Seen:
     )
 
 
-def rate(architecture: Architecture, tracer: Callable[[Server], Attacher] | None) -> float:
-    """Requests per second with a tracer attached; None: without."""
+def rates(architecture: Architecture, rounds: int) -> tuple[list[float], list[float], list[float]]:
+    """Requests per second without anybody, under strace and under uringtrace, in interleaved rounds."""
+    found: tuple[list[float], list[float], list[float]] = ([], [], [])
     with serving(architecture) as server:
-        if tracer is None:
-            return _rate(architecture, server)
-        with attached(tracer(server), server.process.pid):
-            return _rate(architecture, server)
+        # Before any load: later there may be children that have ended already.
+        pids = server.pids
+        for _ in range(rounds):
+            found[0].append(_rate(architecture, server))
+            for place, tracer in ((1, strace), (2, uringtrace)):
+                with attached(tracer(pids), server.process.pid):
+                    found[place].append(_rate(architecture, server))
+    return found
 
 
 def _rate(architecture: Architecture, server: Server) -> float:
     return float(load_on(architecture, server, "-d", str(SECONDS))["rate"])
 
 
-def strace(server: Server) -> Attacher:
-    targets = [word for pid in server.pids.split(",") for word in ("-p", pid)]
+def slowdown(alone: Sequence[float], observed: Sequence[float]) -> float | None:
+    """Of the medians; None where the rounds of both overlap, so that they do not tell."""
+    if min(alone) <= max(observed) and min(observed) <= max(alone):
+        return None
+    return statistics.median(alone) / statistics.median(observed)
+
+
+def strace(pids: str) -> Attacher:
+    targets = [word for pid in pids.split(",") for word in ("-p", pid)]
     command = ("strace", "-f", "-o", "/dev/null", *targets)
     return Attacher("strace -f", lambda pid: command, " attached")
 
 
-def uringtrace(server: Server) -> Attacher:
-    command = (*URINGTRACE, "stat", "--connections", "-f", "-p", server.pids)
+def uringtrace(pids: str) -> Attacher:
+    command = (*URINGTRACE, "stat", "--connections", "-f", "-p", pids)
     return Attacher("uringtrace stat --connections", lambda pid: command, ATTACHED)
 
 
@@ -125,16 +137,12 @@ def measured(architecture: Architecture, rounds: int = ROUNDS) -> ComparedRow:
     """All runs of one server; interleaved, and of each the median."""
     if lacks := support(architecture).lacks:
         return ComparedRow(architecture.name, None, None, None, lacks)
-    rates: tuple[list[float], ...] = ([], [], [])
     try:
-        for _ in range(rounds):
-            for found, tracer in zip(rates, (None, strace, uringtrace), strict=True):
-                found.append(rate(architecture, tracer))
+        alone, traced, streamed = rates(architecture, rounds)
         seen = compared(architecture)
     except Failed as failure:
         return ComparedRow(architecture.name, None, None, None, failure.reason)
-    alone, traced, streamed = (statistics.median(found) for found in rates)
-    return ComparedRow(architecture.name, seen, alone / traced, alone / streamed)
+    return ComparedRow(architecture.name, seen, slowdown(alone, traced), slowdown(alone, streamed))
 
 
 def table_lines(rows: Sequence[ComparedRow]) -> Iterator[str]:

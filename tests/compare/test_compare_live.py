@@ -211,6 +211,7 @@ def test_a_command_is_seen_by_both_from_its_first_call(tmp_path: Path) -> None:
     assert report["target"].startswith("sh -c")
 
 
+@pytest.mark.long
 def test_other_observers_have_phases_of_their_own(tmp_path: Path) -> None:
     """Each tells of about as many calls as happened."""
     for program in ("perf", "bpftrace"):

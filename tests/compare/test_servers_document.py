@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare_servers import BEGIN, END, ComparedRow, Seen, compared, section, table_lines, with_section
+from bench.compare_servers import (
+    BEGIN,
+    END,
+    ComparedRow,
+    Seen,
+    compared,
+    section,
+    slowdown,
+    table_lines,
+    with_section,
+)
 from uringtrace.targets.catalogue import ARCHITECTURES
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
@@ -45,6 +55,13 @@ def test_the_table_is_made_of_the_rows() -> None:
     text = section(ROWS, "6.1", 3)
     assert "for no known reason: 2. Records lost: 3." in text
     assert with_section(f"a\n{BEGIN}\nold\n{END}\nb\n", text) == f"a\n{text}\nb\n"
+
+
+def test_a_slowdown_is_told_only_where_the_rounds_tell() -> None:
+    assert slowdown([90, 100, 110], [40, 50, 60]) == 2
+    assert slowdown([40, 50, 60], [90, 100, 110]) == 0.5
+    assert slowdown([90, 100, 110], [80, 95, 85]) is None
+    assert slowdown([1], [1]) is None
 
 
 @pytest.mark.bpf

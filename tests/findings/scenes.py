@@ -67,9 +67,7 @@ FAULTS = (
 def _healthy() -> tuple[Scene, ...]:
     found = []
     for name, architecture in ARCHITECTURES.items():
-        if architecture.tls:
-            continue
-        visit: Callable[[Address], None] = _ROUNDS
+        visit: Callable[[Address], None] = partial(_ROUNDS, tls=architecture.tls)
         options: tuple[str, ...] = ()
         if name == "iterative":
             visit = visits.one_after_another
@@ -97,6 +95,7 @@ ARCHITECTURE_WORDS = {
     "greenlet": "single reactor (epoll)",
     "uring": "io_uring",
     "uring-sqpoll": "io_uring with SQPOLL",
+    "uring-ktls": "io_uring with SQPOLL",
     "sendfile": "a thread for each connection",
 }
 """Green threads on one thread are a reactor to the kernel."""

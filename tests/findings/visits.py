@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
@@ -31,14 +32,24 @@ def read_answers(peer: socket.socket, count: int = 1) -> None:
         data += piece
 
 
-def connected(stack: ExitStack, address: Address, count: int, timeout: float = 20) -> list[socket.socket]:
-    return [stack.enter_context(socket.create_connection(address, timeout)) for _ in range(count)]
+def connected(
+    stack: ExitStack, address: Address, count: int, timeout: float = 20, *, tls: bool = False
+) -> list[socket.socket]:
+    peers = [stack.enter_context(socket.create_connection(address, timeout)) for _ in range(count)]
+    if not tls:
+        return peers
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The server made its own certificate.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return [stack.enter_context(context.wrap_socket(peer)) for peer in peers]
 
 
-def in_rounds(address: Address, *, connections: int = 8, rounds: int = 8, path: str = "/") -> None:
+def in_rounds(
+    address: Address, *, connections: int = 8, rounds: int = 8, path: str = "/", tls: bool = False
+) -> None:
     """All connections ask at once, and again when all have their answers."""
     with ExitStack() as stack:
-        peers = connected(stack, address, connections)
+        peers = connected(stack, address, connections, tls=tls)
         for _ in range(rounds):
             for peer in peers:
                 peer.sendall(request(path))

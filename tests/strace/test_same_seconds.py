@@ -42,7 +42,10 @@ def test_every_call_of_the_program_is_seen_by_both(runs: Runs, program: Program)
     assert len(report["comparison"]["names"]) >= 120
 
 
-@pytest.mark.parametrize("server", ECHO_SERVERS)
+@pytest.mark.parametrize(
+    "server",
+    [pytest.param(name, marks=() if name == "echo_workers" else pytest.mark.long) for name in ECHO_SERVERS],
+)
 def test_every_call_of_an_echo_server_is_seen_by_both(runs: Runs, program: Program, server: str) -> None:
     assert_all_seen_by_both(compared(runs, program(server), str(CONNECTIONS), client=talk))
 
@@ -53,7 +56,7 @@ def test_the_columns_show_who_woke_whom(runs: Runs, program: Program) -> None:
     strace shows that the calls returned; why is on the other side.
     """
     text = runs.compare(
-        program("echo_workers"), str(CONNECTIONS), options=("--rows", "1000"), client=talk, columns=320
+        program("echo_workers"), str(CONNECTIONS), options=("--rows", "1000"), client=talk, columns=900
     )
     rows = [line.split(" │ ") for line in text.splitlines() if " │ " in line]
     waits = [right for left, right in rows if "epoll_wait(" in left and "epoll_wait(" in right]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from tests.terminal.pictures import HOSTILE, HOSTILE_SHOWN, SECOND, picture, thread
+from tests.terminal.pictures import HOSTILE, HOSTILE_SHOWN, SECOND, judged, picture, thread
+from uringtrace.tracer.findings.architecture import Architecture
+from uringtrace.tracer.findings.finding import Confidence
 from uringtrace.tracer.live.picture import Picture, Playback
 from uringtrace.tracer.source import Losses
 from uringtrace.ui.terminal.header import clock, header_text
@@ -35,6 +37,16 @@ def test_everything_is_said_where_there_is_room() -> None:
     assert "of a CPU" in first
     assert second.startswith("io_uring 12.6k/s  calls 31/s  unseen by strace 99.8% (")
     assert second.endswith("in all)  lost 0  untracked 0")
+
+
+def test_the_architecture_is_said_once_it_is_known() -> None:
+    told = judged()
+    known = replace(picture(), judged=told)
+    first, _ = lines(known, 150)
+    assert f"  {told.architecture.word}  Linux" in first
+    unknown = replace(told, architecture=Architecture(None, Confidence.LOW, (), "4 connections"))
+    assert lines(replace(known, judged=unknown), 150) == lines(replace(known, judged=None), 150)
+    assert len(lines(known, 80)) == 2
 
 
 @pytest.mark.parametrize("losses", [Losses(), LOST], ids=["nothing lost", "much lost"])

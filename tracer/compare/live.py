@@ -108,7 +108,8 @@ class Schedule:
     def _attaching(self, now_ns: int) -> None:
         observer = self.observer
         assert observer is not None
-        if observer.is_attached() and not observer.has_ended():
+        if observer.is_attached():
+            # Even if it has ended since: a short program was there, and is in its log.
             self.say(f"phase: with {observer.name}, which is attached")
             self._mark()
             self._step = self._attached

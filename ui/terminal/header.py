@@ -67,6 +67,7 @@ def header_text(picture: Picture, view: ViewState, recording: str | None, width:
     cpu = [] if picture.tracer_cpu is None else [f"tracer {numbers.share(picture.tracer_cpu)}"]
     state = tuple(state_words(picture, view, recording, short=short) for short in (False, True))
     of_time = [
+        *architecture_parts(picture),
         Part((f"Linux {kernel}", release[0] if release else kernel[:8], "")),
         Part((clock(picture.elapsed_ns),)),
         Part(state, "bold"),
@@ -117,6 +118,12 @@ def _width(parts: Sequence[Fitted], gap: str) -> int:
 
 def _line(parts: Sequence[Fitted], gap: str) -> Text:
     return Text(gap).join(Text(words, style) for words, style in parts)
+
+
+def architecture_parts(picture: Picture) -> list[Part]:
+    """The server's architecture, once it is known."""
+    judged = picture.judged
+    return [Part((judged.architecture.word, ""))] if judged and judged.architecture.kind else []
 
 
 def target_words(picture: Picture) -> str:

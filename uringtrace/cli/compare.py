@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uringtrace.tracer.compare.report import CompareReport
     from uringtrace.tracer.source import Source
 
-_WIDEST = 400
+_WIDEST = 1000
 _ROWS = 40
 _DRAWN = 2_000
 """As in `uringtrace.ui.report.compare_content`, which loads plotly; a test compares."""

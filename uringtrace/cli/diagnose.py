@@ -19,6 +19,7 @@ from uringtrace.cli.target_options import add_target_arguments, recording_from, 
 from uringtrace.errors import EXIT_GATE
 
 if TYPE_CHECKING:
+    from uringtrace.tracer.capture import StreamingCapture
     from uringtrace.tracer.findings import Diagnosed
     from uringtrace.tracer.findings.regression import Compared
     from uringtrace.tracer.findings.regression_samples import Samples
@@ -162,6 +163,28 @@ def show(diagnosed: Diagnosed, arguments: argparse.Namespace, compared: Sequence
         print("", *regression_lines(compared, printable(str(arguments.baseline))), sep="\n")
 
 
+def drained_first(capture: StreamingCapture) -> Iterator[Records]:
+    """The records of a capture; what comes faster than it is judged waits in memory.
+
+    In the kernel's buffer what does not fit is lost. Empty records mark an idle drain, or one that was only
+    kept.
+    """
+    from uringtrace.probes.ring_buffer import LONGEST_RUN
+    from uringtrace.tracer.decode import decode_records
+    from uringtrace.tracer.live.backlog import Backlog
+    from uringtrace.tracer.live.capture_feed import MOST_SLOTS
+    from uringtrace.tracer.records import empty_records
+
+    backlog = Backlog()
+    for slots in capture.chunks():
+        backlog.append(slots)
+        more = len(slots) >= LONGEST_RUN and backlog.waiting <= MOST_SLOTS
+        piece = None if more else backlog.take()
+        yield empty_records() if piece is None else decode_records(piece)
+    while (piece := backlog.take()) is not None:
+        yield decode_records(piece)
+
+
 @contextmanager
 def opened(arguments: argparse.Namespace) -> Iterator[Stream]:
     """Attach to the target, or open the recording, that the command line names.
@@ -195,5 +218,5 @@ def opened(arguments: argparse.Namespace) -> Iterator[Stream]:
         notice(start_line("diagnosing", str(target)))
         for limit in capture.limits:
             notice(limit)
-        records = stopped_after(capture.records(), capture, arguments.duration)
+        records = stopped_after(drained_first(capture), capture, arguments.duration)
         yield Stream(capture, records, lambda: capture.child_status, lambda: capture.pids)

@@ -35,6 +35,9 @@ SHARE = 1 / 10
 JUDGING_SHARE = 1 / 20
 SAVED_NS = 1_000_000_000
 """Processor time that can be saved up: what a stretch has at least."""
+DENSE_SHARE = 1 / 4
+_DENSE_NS = 100_000_000
+"""Where following takes more than this share for so long, the processor is needed for draining."""
 _COUNTED = ("submitted", "completions", "batches", "overflows", "dropped", "messages", "untracked")
 
 
@@ -75,6 +78,7 @@ class FindingsNow:
         self._judging: Rationed[Diagnosed] = self._new_judging()
         self._saved_ns = SAVED_NS
         self._saved_at_ns = clock()
+        self._dense_since_ns, self._dense_cost_ns = clock(), 0
         self._stretch: _Stretch | None = _Stretch(Diagnosis(context), None, context.started_ns)
         self._is_over = False
         """The stretch ends with the next picture."""
@@ -105,13 +109,14 @@ class FindingsNow:
             self._left_out += count
             self._is_over = self._stretch is not None
             return
+        if not self._dense_cost_ns:
+            self._dense_since_ns = self._clock()
         before_ns = self._cost()
         self._stretch.diagnosis.add(records, self._stretch.facts or facts)
         self._stretch.ended_ns = self._seen_ns
         self._records += count
         if self._live:
-            self._saved_ns -= self._cost() - before_ns
-            self._is_over = self._saved_ns <= 0
+            self._spend(self._cost() - before_ns)
 
     def look(self, pids: Iterable[int], now_ns: int) -> None:
         """While a capture runs, a few times a second: how the target's threads spend their time."""
@@ -154,6 +159,16 @@ class FindingsNow:
         self._judged = Judged(
             verdicts, architecture, stretch.started_ns, ended_ns, self._records, self._left_out
         )
+
+    def _spend(self, cost_ns: int) -> None:
+        self._saved_ns -= cost_ns
+        self._dense_cost_ns += cost_ns
+        passed_ns = self._clock() - self._dense_since_ns
+        if passed_ns >= _DENSE_NS:
+            if self._dense_cost_ns > DENSE_SHARE * passed_ns:
+                self._saved_ns = min(self._saved_ns, 0)
+            self._dense_since_ns, self._dense_cost_ns = self._clock(), 0
+        self._is_over = self._saved_ns <= 0
 
     def _save(self) -> None:
         now_ns = self._clock()

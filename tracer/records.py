@@ -8,14 +8,14 @@ happened to the target's sockets. Invariant: `memory["row"]` is an index into th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.probes.rows import copy_rows, take_rows
+from uringtrace.probes.rows import copy_rows, join_rows, take_rows
 from uringtrace.tracer.record import OPERATION, Batch
 
 MEMORY_BYTES = 48
@@ -131,6 +131,24 @@ class Memory:
 
 
 NO_MEMORY: Mapping[int, Memory] = {}
+
+
+def join_records(parts: Sequence[Records]) -> Records:
+    """Drains that follow each other as one; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    before = 0
+    memory = []
+    for part in parts:
+        moved = copy_rows(part.memory)
+        moved["row"] += before
+        memory.append(moved)
+        before += len(part.operations)
+    return Records(
+        join_rows([part.operations for part in parts]),
+        join_rows(memory),
+        join_rows([part.socket_events for part in parts]),
+    )
 
 
 def only_operations(batch: Batch) -> Records:

@@ -30,11 +30,11 @@ NOTHING = UnderWay(np.zeros(0, OPERATION), STARTED_NS, True)
 class Running:
     """A capture that goes on second by second; following a drain costs what the test says."""
 
-    def __init__(self, *, live: bool = True) -> None:
+    def __init__(self, *, live: bool = True, piece_rows: int = 1) -> None:
         self.clock = Clock()
         self.spent = Clock(0)
         self.facts = FakeSource((), context=CONTEXT, rings=(RING,))
-        self.now = FindingsNow(CONTEXT, self.clock, self.spent, live=live)
+        self.now = FindingsNow(CONTEXT, self.clock, self.spent, live=live, piece_rows=piece_rows)
 
     def add(self, batch: Batch, *, costs_ns: int = 0, behind: bool = False) -> None:
         self.spent.now_ns = 0
@@ -76,6 +76,16 @@ def test_while_there_is_time_it_is_what_diagnose_says_of_the_same_records() -> N
         assert (judged.records, judged.left_out) == (5 * second, 0)
     assert "cq-overflow" in tags(judged)
     assert (judged.started_ns, judged.ended_ns) == (STARTED_NS, at_ns)
+
+
+def test_small_drains_are_followed_together_at_the_latest_when_a_verdict_is_asked_for() -> None:
+    """Each step costs what a test's clock says: two steps for eleven drains."""
+    running = Running(piece_rows=10)
+    for number in range(11):
+        running.add(full(STARTED_NS + number + 1), costs_ns=SAVED_NS // 4)
+    judged = running.judge(STARTED_NS + 20)
+    assert (judged.records, judged.left_out) == (11, 0)
+    assert judged.findings[0].value("overflows") == 11
 
 
 def test_beyond_its_share_a_stretch_ends_and_what_follows_is_counted_as_left_out() -> None:

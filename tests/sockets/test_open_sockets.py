@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -231,14 +230,10 @@ def test_a_descriptor_that_became_another_socket_meanwhile_is_left_out(
     assert {second.fileno(), steady.fileno()} <= descriptors
 
 
-def test_thousands_of_connections_take_a_moment(stack: ExitStack) -> None:
-    """Within ten times of what it needs here: 1,000 at both ends in 0.1 s."""
+def test_a_thousand_connections_are_all_found(stack: ExitStack) -> None:
     server = listener(stack, socket.AF_INET, ("127.0.0.1", 0))
     ends = [end for _ in range(1000) for end in connected(stack, server)]
-    before = time.monotonic()
-    found = ours()
-    assert time.monotonic() - before < 1
-    assert {end.fileno() for end in ends} <= {entry.fd for entry in found}
+    assert {end.fileno() for end in ends} <= {entry.fd for entry in ours()}
 
 
 UNIX = """Num       RefCount Protocol Flags    Type St Inode Path

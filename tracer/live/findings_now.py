@@ -18,7 +18,7 @@ from uringtrace.tracer.findings import Architecture, Diagnosed, Diagnosis, Findi
 from uringtrace.tracer.live.ration import Rationed
 from uringtrace.tracer.live.under_way import UnderWay
 from uringtrace.tracer.record import OPERATION, Batch, Kind
-from uringtrace.tracer.records import Records
+from uringtrace.tracer.records import Records, join_records
 from uringtrace.tracer.source import (
     Context,
     File,
@@ -35,6 +35,8 @@ SHARE = 1 / 10
 JUDGING_SHARE = 1 / 20
 SAVED_NS = 1_000_000_000
 """Processor time that can be saved up: what a stretch has at least."""
+PIECE_ROWS = 4096
+"""Of small drains: what has waited until there are so many, or a verdict is asked for, is one step."""
 DENSE_SHARE = 1 / 4
 _DENSE_NS = 100_000_000
 """Where following takes more than this share for so long, the processor is needed for draining."""
@@ -68,9 +70,16 @@ class FindingsNow:
     """Of one capture or recording. One thread adds and judges."""
 
     def __init__(
-        self, context: Context, clock: Callable[[], int], cost: Callable[[], int], *, live: bool
+        self,
+        context: Context,
+        clock: Callable[[], int],
+        cost: Callable[[], int],
+        *,
+        live: bool,
+        piece_rows: int = PIECE_ROWS,
     ) -> None:
         """`clock` and `cost` as of `LiveModel`; not `live`: nothing is rationed."""
+        self._piece_rows = piece_rows
         self._context = context
         self._clock = clock
         self._cost = cost
@@ -85,6 +94,8 @@ class FindingsNow:
         self._seen_ns = context.started_ns
         self._records = self._left_out = 0
         self._judged: Judged | None = None
+        self._waiting: list[Records] = []
+        self._waiting_rows = 0
 
     def _new_judging(self) -> Rationed[Diagnosed]:
         return Rationed(JUDGING_SHARE if self._live else 1.0, self._clock, cost=self._cost)
@@ -94,6 +105,18 @@ class FindingsNow:
         count = len(records.operations)
         if not count and not len(records.socket_events):
             return
+        self._waiting.append(records)
+        self._waiting_rows += count
+        if behind or self._waiting_rows >= self._piece_rows:
+            self._follow(facts, behind=behind)
+
+    def _follow(self, facts: FilesAndFacts, *, behind: bool = False) -> None:
+        """Show the rules what waits: they cost by the time they are asked as much as by the row."""
+        if not self._waiting:
+            return
+        records = join_records(self._waiting)
+        self._waiting, self._waiting_rows = [], 0
+        count = len(records.operations)
         if self._live:
             self._save()
         if behind:
@@ -127,6 +150,7 @@ class FindingsNow:
         self, facts: FilesAndFacts, at_ns: int, under_way: UnderWay | None, *, ended: bool
     ) -> Judged | None:
         """What there is to say at `at_ns`; None before anything was judged."""
+        self._follow(facts)
         stretch = self._stretch
         if stretch is not None:
             whole = ended and not self._is_over

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.probes.rows import copy_rows, join_rows
+from uringtrace.probes.rows import copy_rows
 from uringtrace.tracer.readiness.explain import Explained
 from uringtrace.tracer.record import Batch
-from uringtrace.tracer.records import Records
+from uringtrace.tracer.records import Records, join_records
 from uringtrace.tracer.source import File
 
 DEFAULT_ROWS = 200_000
@@ -104,7 +104,7 @@ class RecentOperations:
             last, before = self._parts[-1]
             if (before is None) == (explained is None):
                 self._parts.pop()
-                part = _joined(last, part)
+                part = join_records([last, part])
                 explained = before and explained and before.followed_by(explained, part)
         self._parts.append((part, explained))
         self._rows += rows
@@ -131,13 +131,3 @@ def _piece(records: Records, begin: int, end: int) -> Records:
     pieces["row"] -= begin
     events = records.socket_events
     return Records(operations[begin:end], pieces, events if last else events[:0])
-
-
-def _joined(one: Records, other: Records) -> Records:
-    moved = copy_rows(other.memory)
-    moved["row"] += len(one.operations)
-    return Records(
-        join_rows([one.operations, other.operations]),
-        join_rows([one.memory, moved]),
-        join_rows([one.socket_events, other.socket_events]),
-    )

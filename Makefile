@@ -37,7 +37,7 @@ test-kernels: $(VENV)/.developing targets
 
 test-reports: test-packages $(VENV)/.developing targets
 	tools/mount.sh
-	$(RUN)/python -m pytest -p no:cacheprovider -m long tests/report
+	$(RUN)/python -m pytest -p no:cacheprovider -m long --ignore=tests/findings
 
 docs-example: $(VENV)/.installed
 	$(RUN)/python -m uringtrace report targets/demo/recording --fragment --without-plotly \

@@ -92,7 +92,7 @@ def test_what_a_server_without_system_calls_does_is_all_on_the_screen(
             "4": ("iou-sqp-", "SECOND"),
             "5": ("1.00s wide",),
             "6": ("SEND(",),
-            "7": ("judges nothing yet",),
+            "7": (" rules: ", "architecture: io_uring with SQPOLL"),
             "1": ("OPERATION",),
         }.items():
             terminal.send(pane)

@@ -174,6 +174,7 @@ def test_results_that_differ_are_counted_and_paired() -> None:
     assert comparison.different_results == 1
 
 
+@pytest.mark.long
 def test_a_million_calls_take_seconds() -> None:
     """Of four threads; the log and the capture are arrays already."""
     done = [each for number in range(4) for each in life(10 + number, 500, number)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import RING, call, row, rows
@@ -63,6 +63,7 @@ def test_without_rings_nothing_is_said_of_them():
     assert result.worst is None
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from([Path.INLINE, Path.OVERFLOW, Path.DROPPED]), min_size=1, max_size=60))
 def test_overflows_are_counted_however_rows_are_batched(paths):
     parts = [row(path=path, after_ns=1000 * number) for number, path in enumerate(paths)]

@@ -15,7 +15,7 @@ from tests.findings.staging import Played, play
 from uringtrace.targets.catalogue import ARCHITECTURES
 from uringtrace.targets.support import support
 
-SLICE = {"epoll-blocking-sleep", "uring-io-wq-writes", "uring"}
+SLICE = {"epoll-blocking-sleep", "uring"}
 """What every test run plays; `make test-findings` plays all."""
 
 

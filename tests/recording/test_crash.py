@@ -38,7 +38,7 @@ with Writer(Path(sys.argv[1]), FakeSource([]), OPERATIONS, segment_bytes=400_000
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("chunks", [1, 2, 50, 400])
+@pytest.mark.parametrize("chunks", [1, 2, 50, pytest.param(400, marks=pytest.mark.long)])
 def test_killed_after_so_many_chunks(tmp_path, repository, chunks, read_all):
     path = tmp_path / "run"
     with subprocess.Popen(

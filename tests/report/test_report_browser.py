@@ -115,6 +115,7 @@ def test_zooming_turns_cells_into_the_operations_of_the_window(
     opened.innocent()
 
 
+@pytest.mark.long
 def test_all_figures_over_time_share_one_window(visit: Callable[..., Opened], demo: Any) -> None:
     """Dragging in one of them, keys, the fields and the buttons: the others follow."""
     opened = visit(page(demo))
@@ -347,6 +348,7 @@ def test_fragments_stand_in_another_page(visit: Callable[..., Opened], demo: Any
     opened.keep("fragments")
 
 
+@pytest.mark.long
 def test_dark_and_light_follow_the_reader(visit: Callable[..., Opened], demo: Any) -> None:
     light, dark = visit(page(demo)), visit(page(demo), dark=True)
     ground = "getComputedStyle(document.querySelector('.uringtrace')).backgroundColor"
@@ -408,6 +410,7 @@ def test_printing_leaves_what_paper_can_show(visit: Callable[..., Opened], demo:
     assert opened.page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowY") == "visible"
 
 
+@pytest.mark.long
 def test_the_tables_of_an_empty_report_and_of_unfinished_operations(
     visit: Callable[..., Opened], scene: Any, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from uringtrace.ui.report.page import page
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(300), *needs_browser()]
 URINGTRACE = (sys.executable, "-m", "uringtrace")
-SLICE = ("executor", "uring-sqpoll")
+SLICE = ("uring-sqpoll",)
 """In every run of the tests; all servers take minutes: `make test-reports`."""
 SERVERS = [name if name in SLICE else pytest.param(name, marks=pytest.mark.long) for name in ARCHITECTURES]
 

@@ -70,9 +70,11 @@ def _entered(capture: StreamingCapture, target: Target) -> Iterator[AbstractCont
 def _show(feed: Feed, arguments: argparse.Namespace) -> None:
     # Takes as long as attaching does, which goes on meanwhile.
     from uringtrace.ui.terminal.app import Options, UringtraceApp
+    from uringtrace.ui.terminal.lost_terminal import terminal_may_go
 
     app = UringtraceApp(feed, Options(dark=not arguments.light, seconds=arguments.duration))
-    app.run()
+    with terminal_may_go():
+        app.run()
     if app.error is not None:
         raise app.error
 

@@ -25,7 +25,7 @@ def test_a_fault_is_found_with_the_servers_own_count(tmp_path: Path) -> None:
         terminal.shows("SEVERITY", "not applicable")
         command = [*URINGTRACE, "load", server.url, "--requests", "2000"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
-        terminal.shows("cq-overflow", "the completion queue overflows", "1 found something")
+        terminal.shows("cq-overflow", "the completion queue overflows", " found something")
         overflowed = server.stop()["faults"]["cq-overflow"]
         terminal.shows(" ended", "lost 0")
         terminal.send("Enter")

@@ -132,6 +132,7 @@ class FindingsNow:
             self._left_out += count
             self._is_over = self._stretch is not None
             return
+        first = not self._stretch.ended_ns
         if not self._dense_cost_ns:
             self._dense_since_ns = self._clock()
         before_ns = self._cost()
@@ -139,7 +140,7 @@ class FindingsNow:
         self._stretch.ended_ns = self._seen_ns
         self._records += count
         if self._live:
-            self._spend(self._cost() - before_ns)
+            self._spend(self._cost() - before_ns, first=first)
 
     def look(self, pids: Iterable[int], now_ns: int) -> None:
         """While a capture runs, a few times a second: how the target's threads spend their time."""
@@ -184,9 +185,10 @@ class FindingsNow:
             verdicts, architecture, stretch.started_ns, ended_ns, self._records, self._left_out
         )
 
-    def _spend(self, cost_ns: int) -> None:
+    def _spend(self, cost_ns: int, *, first: bool) -> None:
         self._saved_ns -= cost_ns
-        self._dense_cost_ns += cost_ns
+        # The first step of a stretch makes what the others find: it says nothing of how fast records come.
+        self._dense_cost_ns += 0 if first else cost_ns
         passed_ns = self._clock() - self._dense_since_ns
         if passed_ns >= _DENSE_NS:
             if self._dense_cost_ns > DENSE_SHARE * passed_ns:
@@ -227,6 +229,7 @@ class _Stretch:
     """None: those of the whole capture."""
     started_ns: int
     ended_ns: int = 0
+    """Of what was followed; 0 before anything was."""
 
 
 class _StretchFacts:

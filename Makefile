@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all the set-up there is: each installs what it needs
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
-.PHONY: help demo test lint bench clean targets demo-packages test-packages test-kernels test-reports \
+.PHONY: help demo test lint style bench clean targets demo-packages test-packages test-kernels test-reports \
 	compare-servers docs-example test-findings
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -24,9 +24,9 @@ help:
 demo: demo-packages $(VENV)/.installed
 	@tools/demo.sh
 
-test: test-packages $(VENV)/.developing targets lint
+test: test-packages $(VENV)/.developing targets style
 	tools/mount.sh
-	tools/pytest.sh
+	tools/pytest.sh --types
 
 # Each machine boots from a kernel package of Debian; a test without its kernel says so.
 test-kernels: $(VENV)/.developing targets
@@ -51,10 +51,12 @@ test-findings: test-packages $(VENV)/.developing targets
 	$(RUN)/python -m pytest -p no:cacheprovider -m "long or not long" tests/findings; \
 	failed=$$?; $(RUN)/python -m tests.findings.matrix && exit $$failed
 
-lint: $(VENV)/.developing
+lint: style
+	$(RUN)/mypy
+
+style: $(VENV)/.developing
 	$(RUN)/ruff check
 	$(RUN)/ruff format --check
-	$(RUN)/mypy
 	$(RUN)/lint-imports
 
 bench: test-packages $(VENV)/.developing targets

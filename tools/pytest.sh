@@ -2,9 +2,19 @@
 # Runs all tests: those without BPF two at a time, and then those that need it, one by one, as
 # root, through sudo where there is no other way. Fails when either part does.
 # Nothing is written into the source tree, so that no file of root's is left there.
+#
+#     pytest.sh [--types] [ARGUMENT OF PYTEST…]
+#
+# With --types the types are checked beside the tests of BPF, which leave a processor nearly idle.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1
+
+with_types=
+if [ "${1:-}" = --types ]; then
+    with_types=1
+    shift
+fi
 
 pytest=(.venv/bin/python -m pytest -p no:cacheprovider --durations=15)
 failed=0
@@ -22,10 +32,20 @@ run() {
 # Tests of one file stay together: what they share is made once. Files keep their order, which
 # tests/conftest.py has made: the longest first.
 run "${pytest[@]}" -n 2 --dist loadfile --no-loadscope-reorder -m "not bpf and not vm and not long" "$@"
+if [ -n "$with_types" ]; then
+    said=$(mktemp)
+    nice -n 19 .venv/bin/mypy >"$said" 2>&1 &
+    types=$!
+fi
 if [ "$(id -u)" -ne 0 ] && sudo -n true 2>/dev/null; then
     run sudo -n env "PATH=$PATH" "CI=${CI:-}" PYTHONDONTWRITEBYTECODE=1 "${pytest[@]}" -m "bpf and not vm and not long" "$@"
 else
     run "${pytest[@]}" -m "bpf and not vm and not long" "$@"
+fi
+if [ -n "$with_types" ]; then
+    wait "$types" || failed=$?
+    cat "$said"
+    rm "$said"
 fi
 [ -n "$ran" ] || exit 5
 exit "$failed"

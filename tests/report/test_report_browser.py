@@ -165,6 +165,7 @@ def test_all_figures_over_time_share_one_window(visit: Callable[..., Opened], de
     opened.innocent()
 
 
+@pytest.mark.long
 def test_hovering_names_the_operation(visit: Callable[..., Opened], demo: Any) -> None:
     opened = visit(page(demo))
     opened.show(0.9, 0.92)
@@ -223,6 +224,7 @@ def test_tables_are_searched_and_sorted(
     opened.innocent()
 
 
+@pytest.mark.long
 def test_a_large_recording_shows_windows(visit: Callable[..., Opened], large_report: Any) -> None:
     """Cells for all of it; each of the offered windows has every operation, when it is short enough."""
     opened = visit(page(large_report))

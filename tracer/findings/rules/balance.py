@@ -21,6 +21,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.findings.turns import MOST_THREADS
@@ -42,7 +43,7 @@ class UnbalancedWorkers:
         self._accept = shared.mask("accept", "accept4")
         self._accepted: Counter[tuple[str, int]] = Counter()
         """By address and thread; also those that got nothing, with 0."""
-        self._evicted = 0
+        self._room = Room(MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         accepts = step.returned & self._accept[step.column("opcode")] & (step.column("file") > 0)
@@ -53,8 +54,7 @@ class UnbalancedWorkers:
         values, place = np.unique(pair, return_inverse=True)
         for value, count in zip(values.tolist(), np.bincount(place, weights=good).tolist(), strict=True):
             key = _address(step.files.get(value >> 32)), value & 0xFFFFFFFF
-            if key not in self._accepted and len(self._accepted) >= MOST_THREADS:
-                self._evicted += 1
+            if not self._room.has(self._accepted, key):
                 continue
             self._accepted[key] += int(count)
 
@@ -79,7 +79,7 @@ class UnbalancedWorkers:
             share = max(counts.values()) / sum(counts.values())
             if share >= min(SHARE, TIMES_FAIR / len(counts)):
                 findings.append(self._finding(moment, address, counts))
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _others(self, moment: Moment) -> set[int]:
         """Threads that wait for a listener, and have not accepted anything."""

@@ -19,6 +19,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import SQE_BUFFER_SELECT
@@ -37,7 +38,7 @@ class BuffersExhausted:
         """By ring and buffer group."""
         self._subjects: dict[tuple[int, int], Subject] = {}
         self._windows: dict[tuple[int, int], Window] = {}
-        self._evicted = 0
+        self._room = Room(_MOST_KEPT)
 
     def observe(self, step: Step) -> None:
         if not step.has_operations:
@@ -54,8 +55,7 @@ class BuffersExhausted:
         for pair in np.unique(pairs).tolist():
             group = rows[pairs == pair]
             key = pair >> 16, pair & 0xFFFF
-            if key not in self._without and len(self._without) >= _MOST_KEPT:
-                self._evicted += len(group)
+            if not self._room.has(self._without, key, len(group)):
                 continue
             self._without[key] += len(group)
             last = group[-1]
@@ -67,7 +67,7 @@ class BuffersExhausted:
         if not self._selecting:
             return not_applicable(self.tag, "an operation with provided buffers")
         findings = [self._finding(moment, key) for key in self._without]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, key: tuple[int, int]) -> Finding:
         count, share = self._without[key], self._without[key] / self._selecting

@@ -21,6 +21,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.findings.turns import MOST_THREADS
@@ -47,7 +48,7 @@ class ProcessorStarvation:
         self._shared = shared
         self._wakes = 0
         self._delays: dict[int, _Delays] = {}
-        self._evicted = 0
+        self._room = Room(MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         woken = step.returned & step.column("slept") & (step.column("woken_ns") > 0)
@@ -59,8 +60,7 @@ class ProcessorStarvation:
         delay = ended - np.minimum(at, ended)
         for place in np.flatnonzero(delay >= np.uint64(LONG_NS)).tolist():
             tid = int(step.column("tid")[rows[place]])
-            if tid not in self._delays and len(self._delays) >= MOST_THREADS:
-                self._evicted += 1
+            if not self._room.has(self._delays, tid):
                 continue
             of = self._delays.setdefault(tid, _Delays())
             of.count += 1
@@ -72,7 +72,7 @@ class ProcessorStarvation:
     def judge(self, moment: Moment) -> Verdict:
         if not self._wakes:
             return not_applicable(self.tag, "a thread that slept in a system call and was seen to be woken")
-        return found(self.tag, self._findings(moment), evicted=self._evicted)
+        return found(self.tag, self._findings(moment), evicted=self._room.evicted)
 
     def _findings(self, moment: Moment) -> list[Finding]:
         """One for the target, on the thread that lost most."""

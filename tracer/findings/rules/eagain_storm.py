@@ -22,6 +22,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.findings.turns import MOST_THREADS
@@ -49,7 +50,7 @@ class EagainStorm:
         self._asking = shared.mask(*_CALLS.split())
         self._calls: dict[tuple[int, int], _Calls] = {}
         """By thread and opcode."""
-        self._evicted = 0
+        self._room = Room(MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         asking = step.returned & self._asking[step.column("opcode")]
@@ -62,8 +63,7 @@ class EagainStorm:
         for value in np.unique(key).tolist():
             mine = rows[key == value]
             name = value >> 16, value & 0xFFFF
-            if name not in self._calls and len(self._calls) >= MOST_THREADS:
-                self._evicted += 1
+            if not self._room.has(self._calls, name):
                 continue
             of = self._calls.setdefault(name, _Calls())
             results = result[key == value]
@@ -85,7 +85,7 @@ class EagainStorm:
             for (tid, opcode), of in self._calls.items()
             if of.nothing >= FEWEST and of.nothing >= PER_SUCCESS * of.successes
         ]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, tid: int, call: str, of: _Calls) -> Finding:
         return Finding(

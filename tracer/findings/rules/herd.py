@@ -26,6 +26,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.findings.turns import MOST_THREADS, Before
@@ -63,7 +64,7 @@ class ThunderingHerd:
         self._waits = shared.calls.roles == Role.EPOLL_WAIT
         self._before = Before()
         self._threads: dict[int, _Thread] = {}
-        self._evicted = 0
+        self._room = Room(MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         turns = self._shared.turns
@@ -83,8 +84,7 @@ class ThunderingHerd:
         extra = np.where(network & step.column("slept")[turns.order], np.maximum(wakes - 1, 0), 0)
         concerned = accept | (extra > 0)
         for tid in np.unique(turns.tid[concerned]).tolist():
-            if tid not in self._threads and len(self._threads) >= MOST_THREADS:
-                self._evicted += 1
+            if not self._room.has(self._threads, tid):
                 continue
             of = self._threads.setdefault(tid, _Thread())
             mine = turns.tid == tid
@@ -124,7 +124,7 @@ class ThunderingHerd:
             wasted = sum(each.extra + each.in_vain for each in threads.values())
             if wasted >= FEWEST and wasted >= PER_CONNECTION * accepted:
                 findings.append(self._finding(moment, name, threads))
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, listener: str, threads: dict[int, _Thread]) -> Finding:
         accepted, nothing, in_vain, extra = (

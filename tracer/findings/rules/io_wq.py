@@ -26,6 +26,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import OPCODES, SQE_ASYNC, Path
@@ -57,7 +58,7 @@ class WorkerPunts:
         self._at_once: Counter[int] = Counter()
         self._places: dict[tuple[int, int], tuple[int, int, int]] = {}
         """Ring, process and descriptor of the last one, by opcode and file."""
-        self._evicted = 0
+        self._room = Room(_MOST_KEPT)
 
     def observe(self, step: Step) -> None:
         if not step.has_operations:
@@ -85,8 +86,7 @@ class WorkerPunts:
         columns = (step.column(name)[last].tolist() for name in ("ring", "tgid", "fd"))
         for number, count, *place in zip(files.tolist(), counts.tolist(), *columns, strict=True):
             name = opcode, number
-            if name not in self._punts and len(self._punts) >= _MOST_KEPT:
-                self._evicted += count
+            if not self._room.has(self._punts, name, count):
                 continue
             self._punts[name] += count
             self._places[name] = place[0], place[1], place[2]
@@ -99,7 +99,7 @@ class WorkerPunts:
             kind = file_kind(moment.facts.files.get(file)) if file else "no file"
             by_kind.setdefault((opcode, kind), []).append((opcode, file))
         findings = [self._finding(moment, opcode, kind, keys) for (opcode, kind), keys in by_kind.items()]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, opcode: int, kind: str, keys: list[tuple[int, int]]) -> Finding:
         punts = sum(self._punts[key] for key in keys)

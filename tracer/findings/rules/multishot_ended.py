@@ -24,6 +24,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import CQE_F_MORE, CQE_F_NOTIF, Batch, Kind
@@ -60,7 +61,7 @@ class MultishotEnded:
         self._seen = False
         self._ended: dict[tuple[int, int], _End] = {}
         """By opcode and file: those that were not armed again so far."""
-        self._evicted = 0
+        self._room = Room(_MOST_KEPT)
 
     def observe(self, step: Step) -> None:
         if not step.has_operations:
@@ -79,8 +80,7 @@ class MultishotEnded:
         over &= (result > 0) | ((result < 0) & ~np.isin(-result, _FINAL))
         for row in rows[over]:
             key = int(row["opcode"]), int(row["file"])
-            if key not in self._ended and len(self._ended) >= _MOST_KEPT:
-                self._evicted += 1
+            if not self._room.has(self._ended, key):
                 continue
             self._ended[key] = _End(
                 int(row["completed_ns"]),
@@ -108,7 +108,7 @@ class MultishotEnded:
             if end.ns + PATIENCE_NS <= moment.at_ns and not self._closed_soon(end):
                 groups.setdefault((opcode, min(end.result, 1)), []).append((file, end))
         findings = [self._finding(moment, *key, ends) for key, ends in groups.items()]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _closed_soon(self, end: _End) -> bool:
         closed = self._shared.ends.first_after(end.tgid, end.fd, end.ns)

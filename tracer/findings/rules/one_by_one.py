@@ -22,6 +22,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 
@@ -39,7 +40,7 @@ class OneByOne:
         self._shared = shared
         self._enter = shared.opcode("io_uring_enter")
         self._threads: dict[int, list[int]] = {}
-        self._evicted = 0
+        self._room = Room(_MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         if not step.has_calls:
@@ -62,8 +63,7 @@ class OneByOne:
             last = rows[submitting][-1]
             sums = self._threads.get(tid)
             if sums is None:
-                if len(self._threads) >= _MOST_THREADS:
-                    self._evicted += 1
+                if not self._room.has(self._threads, tid):
                     continue
                 first_ns = int(rows["submitted_ns"][submitting][0])
                 sums = self._threads[tid] = [0, 0, 0, 0, first_ns, 0, 0, 0]
@@ -90,7 +90,7 @@ class OneByOne:
             for tid, sums in judged.items()
             if sums[_AVOIDABLE] >= FEWEST // 2 and sums[_AVOIDABLE] >= SHARE * sums[_CALLS]
         ]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, tid: int, sums: list[int]) -> Finding:
         calls, alone, avoidable, submitted = sums[:4]

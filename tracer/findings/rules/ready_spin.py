@@ -25,6 +25,7 @@ from uringtrace.tracer.findings.finding import (
     found,
     not_applicable,
 )
+from uringtrace.tracer.findings.room import Room
 from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.rules.io_wq import file_kind
 from uringtrace.tracer.findings.step import Step
@@ -63,7 +64,7 @@ class ReadySpin:
         self._useful = shared.mask(*_USEFUL.split())
         self._waits = np.isin(shared.calls.roles, (Role.EPOLL_WAIT, Role.POLL, Role.SELECT))
         self._loops: dict[int, _Loop] = {}
-        self._evicted = 0
+        self._room = Room(MOST_THREADS)
 
     def observe(self, step: Step) -> None:
         turns = self._shared.turns
@@ -82,8 +83,7 @@ class ReadySpin:
         rows, is_wait = rows[in_time], is_wait[in_time]
         process = step.column("tgid")[rows]
         for tgid in np.unique(process[is_wait]).tolist():
-            if tgid not in self._loops and len(self._loops) >= MOST_THREADS:
-                self._evicted += 1
+            if not self._room.has(self._loops, tgid):
                 continue
             mine = process == tgid
             self._add(step, self._loops.setdefault(tgid, _Loop()), rows[mine], is_wait[mine])
@@ -143,7 +143,7 @@ class ReadySpin:
         findings = [
             self._finding(moment, loop.tid, loop) for loop in self._loops.values() if loop.longest >= LONGEST
         ]
-        return found(self.tag, findings, evicted=self._evicted)
+        return found(self.tag, findings, evicted=self._room.evicted)
 
     def _finding(self, moment: Moment, tid: int, loop: _Loop) -> Finding:
         fd, file, mask = loop.ready.most_common(1)[0][0] if loop.ready else (-1, 0, 0)

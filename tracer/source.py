@@ -7,7 +7,7 @@ accompany batches (rings, files, processes, losses) may grow while batches arriv
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from uringtrace.tracer.record import Batch
@@ -42,6 +42,14 @@ class Ring:
     dropped: int = 0
     messages: int = 0
     untracked: int = 0
+
+    def since(self, before: Ring) -> Ring:
+        """The same ring with what was counted since `before`; `in_flight_max` is that of all the time."""
+        counts = {name: max(0, getattr(self, name) - getattr(before, name)) for name in _COUNTED}
+        return replace(self, **counts)
+
+
+_COUNTED = ("submitted", "completions", "batches", "overflows", "dropped", "messages", "untracked")
 
 
 @dataclass(frozen=True, slots=True)

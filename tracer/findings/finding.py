@@ -79,6 +79,10 @@ class Window:
     start_ns: int
     end_ns: int
 
+    def since(self, started_ns: int) -> tuple[float, float]:
+        """Its bounds in seconds since then, at least 0."""
+        return max(0.0, (self.start_ns - started_ns) / 1e9), max(0.0, (self.end_ns - started_ns) / 1e9)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

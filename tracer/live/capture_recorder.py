@@ -32,8 +32,6 @@ from uringtrace.tracer.source import (
     Thread,
 )
 
-_COUNTS = ("submitted", "completions", "batches", "overflows", "dropped", "messages", "untracked")
-
 
 class Recorded(FilesAndFacts, Protocol):
     """What a recorder needs of a running capture."""
@@ -72,7 +70,7 @@ class SinceThen:
         before = self._rings.get(ring.ring)
         if before is None or not ring.ring:
             return ring
-        return replace(ring, **{name: getattr(ring, name) - getattr(before, name) for name in _COUNTS})
+        return ring.since(before)
 
     @property
     def losses(self) -> Losses:

@@ -40,7 +40,6 @@ PIECE_ROWS = 4096
 DENSE_SHARE = 1 / 4
 _DENSE_NS = 100_000_000
 """Where following takes more than this share for so long, the processor is needed for draining."""
-_COUNTED = ("submitted", "completions", "batches", "overflows", "dropped", "messages", "untracked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +247,7 @@ class _StretchFacts:
     def rings(self) -> tuple[Ring, ...]:
         since = [(ring, self._before.get(_key(ring))) for ring in self._facts.rings]
         return tuple(
-            ring if before is None else _counted_since(ring, before)
+            ring if before is None else ring.since(before)
             for ring, before in since
             if before is None or not before.submitted or ring.submitted > before.submitted
         )
@@ -280,8 +279,3 @@ class _StretchFacts:
 
 def _key(ring: Ring) -> tuple[int, int, int | None]:
     return ring.tgid, ring.ring, ring.fd
-
-
-def _counted_since(ring: Ring, before: Ring) -> Ring:
-    counts = {name: max(0, getattr(ring, name) - getattr(before, name)) for name in _COUNTED}
-    return replace(ring, **counts)

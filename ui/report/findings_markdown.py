@@ -72,10 +72,7 @@ def _finding(finding: Finding, diagnosed: Diagnosed, heading: str) -> Iterator[s
     for each in finding.evidence:
         yield f"- {markdown_text(each.text)}"
     if finding.window is not None:
-        began, ended = (
-            max(0.0, (moment - diagnosed.context.started_ns) / 1e9)
-            for moment in (finding.window.start_ns, finding.window.end_ns)
-        )
+        began, ended = finding.window.since(diagnosed.context.started_ns)
         yield f"- from {began:.6f} s to {ended:.6f} s of the capture"
     yield ""
     yield markdown_text(finding.why)

@@ -34,11 +34,11 @@ def finding_lines(finding: Finding, began_ns: int) -> list[str]:
     lines += ["", "Why it matters", f"  {finding.why}", "", "What to change", f"  {finding.advice}", ""]
     if finding.window is None:
         return [*lines, "When", "  all the time that was judged"]
-    start, end = ((moment - began_ns) / 1e9 for moment in (finding.window.start_ns, finding.window.end_ns))
+    start, end = finding.window.since(began_ns)
     return [
         *lines,
         "When",
-        f"  {max(0.0, start):.6f} s to {max(0.0, end):.6f} s of the capture: w shows it on the timeline",
+        f"  {start:.6f} s to {end:.6f} s of the capture: w shows it on the timeline",
     ]
 
 

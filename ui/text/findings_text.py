@@ -46,10 +46,8 @@ def finding_lines(finding: Finding, context: Context, style: Style) -> list[str]
     lines += _part("why", [finding.why])
     lines += _part("change", [finding.advice])
     if finding.window is not None:
-        start, end = (
-            (moment - context.started_ns) / 1e9 for moment in (finding.window.start_ns, finding.window.end_ns)
-        )
-        lines += _part("when", [f"{max(0.0, start):.3f} s to {max(0.0, end):.3f} s of the capture"])
+        start, end = finding.window.since(context.started_ns)
+        lines += _part("when", [f"{start:.3f} s to {end:.3f} s of the capture"])
     return lines
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from uringtrace.tracer.findings import Architecture, Diagnosed, Diagnosis, Finding, State, Verdict
 from uringtrace.tracer.live.ration import Rationed
 from uringtrace.tracer.live.under_way import UnderWay
-from uringtrace.tracer.record import OPERATION, Batch, Kind
+from uringtrace.tracer.record import OPERATION, Batch
 from uringtrace.tracer.records import Records, join_records
 from uringtrace.tracer.source import (
     Context,
@@ -162,7 +162,7 @@ class FindingsNow:
                     lambda: stretch.diagnosis.judge(
                         stretch.facts or facts,
                         until_ns,
-                        under_way=None if whole else _open_at(under_way, until_ns),
+                        under_way=None if whole else _then(under_way, until_ns),
                     )
                 )
                 self._take(diagnosed, stretch)
@@ -207,16 +207,9 @@ def _more_telling(earlier: Verdict | None, new: Verdict) -> Verdict:
     return earlier if earlier is not None and order.index(earlier.state) > order.index(new.state) else new
 
 
-def _open_at(under_way: UnderWay | None, at_ns: int) -> Batch:
-    """As the rules want them; a recording has them as they ended later. None where nobody can tell."""
-    if under_way is None:
-        return np.zeros(0, OPERATION)
-    rows: Batch = under_way.rows[under_way.rows["submitted_ns"] <= at_ns].copy()
-    ended = rows["kind"] == Kind.COMPLETION
-    rows["kind"][ended] = Kind.UNFINISHED
-    rows["result"][ended] = 0
-    rows["completed_ns"][ended] = at_ns
-    return rows
+def _then(under_way: UnderWay | None, at_ns: int) -> Batch:
+    """What was under way; None where nobody can tell, which the rules take for nothing."""
+    return np.zeros(0, OPERATION) if under_way is None else under_way.at(at_ns)
 
 
 @dataclass(slots=True)

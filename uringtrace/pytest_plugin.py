@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from uringtrace.cli.diagnose import GATES, least_severity
 from uringtrace.errors import EXIT_USAGE
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _ATTACHED = "; Ctrl-C to end"
 """Ends the line that `uringtrace record` writes when its probes are attached."""
 _ATTACHING_SECONDS = 60
 _ENDING_SECONDS = 120
-_SEVERITIES = {"info": 1, "warn": 2, "critical": 3}
 
 
 class Recorded:
@@ -156,9 +156,9 @@ def limits_of(marker: pytest.Mark) -> Limits:
         limits = Limits(*marker.args, **marker.kwargs)
     except TypeError as error:
         raise pytest.UsageError(f"@pytest.mark.{MARKER}: {error}") from None
-    if limits.fail_on is not None and limits.fail_on not in _SEVERITIES:
+    if limits.fail_on is not None and limits.fail_on not in GATES:
         raise pytest.UsageError(
-            f"@pytest.mark.{MARKER}: fail_on is one of {', '.join(_SEVERITIES)}, not {limits.fail_on!r}"
+            f"@pytest.mark.{MARKER}: fail_on is one of {', '.join(GATES)}, not {limits.fail_on!r}"
         )
     return limits
 
@@ -193,7 +193,7 @@ def broken_limits(run: Recorded, limits: Limits) -> list[str]:
         elif run.lost:
             broken.append(f"{run.lost:,} records were lost: {name} per request cannot be judged")
     if limits.fail_on is not None:
-        least = _SEVERITIES[limits.fail_on]
+        least = least_severity(limits.fail_on)
         broken += [
             f"{finding.severity.word}: {finding.title} ({finding.tag}): "
             + "; ".join(each.text for each in finding.evidence)

@@ -93,9 +93,8 @@ class RingServer(Answering):
 
     def close(self) -> None:
         """Signals wake nobody any more."""
-        signal.set_wakeup_fd(-1)
-        self._signals.close()
-        self._signals_written.close()
+        os.close(signal.set_wakeup_fd(-1))
+        os.close(self._signals)
 
     def operations(self) -> Mapping[str, int]:
         """CQEs that were taken, by the operation's name; each one of a multishot operation counts."""
@@ -150,15 +149,9 @@ class RingServer(Answering):
             self._accept()
 
     def _watch_signals(self) -> None:
-        # Python's handler of a signal writes to this socket before the server could sleep again.
-        self._signals, written = socket.socketpair()
-        self._signals_written = written
-        written.setblocking(False)
-        signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+        self._signals = self._house.stop.wakeup()
         self._watching = True
-        self._ring.push(
-            c.OP_POLL_ADD, c.OP_POLL_ADD << 32 | NOBODY, self._signals.fileno(), op_flags=select.POLLIN
-        )
+        self._ring.push(c.OP_POLL_ADD, c.OP_POLL_ADD << 32 | NOBODY, self._signals, op_flags=select.POLLIN)
 
     def _receive(self, connection: Connection) -> None:
         connection.receiving = True

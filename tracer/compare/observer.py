@@ -6,7 +6,6 @@ asked with SIGINT, on which all of them detach, before anything stronger.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -15,7 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from uringtrace.tracer.parent_death import end_with_parent
+
 _LET_GO_SECONDS = 20.0
 _PAUSE = 0.002
 
@@ -38,7 +38,7 @@ class Observer:
                 # Its notices are read; Ctrl-C at the terminal is for us, who then let go in order.
                 env={**os.environ, "LC_ALL": "C"},
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     @property
@@ -93,7 +93,3 @@ class Observer:
                 return False
             time.sleep(_PAUSE)
         return False
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

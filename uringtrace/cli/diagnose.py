@@ -137,7 +137,12 @@ def tripped(diagnosed: Diagnosed, gate: str | None) -> bool:
     """Whether a finding is as severe as `gate`; what the capture lost is no finding."""
     if gate is None or diagnosed.worst is None:
         return False
-    return diagnosed.worst >= GATES.index(gate) + 1
+    return diagnosed.worst >= least_severity(gate)
+
+
+def least_severity(gate: str) -> int:
+    """The `Severity` that trips this gate, as a number."""
+    return GATES.index(gate) + 1
 
 
 def show(diagnosed: Diagnosed, arguments: argparse.Namespace, compared: Sequence[Compared] = ()) -> None:

@@ -7,13 +7,11 @@ own, so that a Ctrl-C at the terminal reaches the parent alone, which ends it in
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
-_PR_SET_PDEATHSIG = 1
+from uringtrace.tracer.parent_death import end_with_parent
 
 
 def tethered(stdout: int, *arguments: str) -> tuple[str, ...]:
@@ -29,9 +27,7 @@ def run(arguments: Sequence[str]) -> None:
     """Bind this process's life to its parent's, then become the command."""
     parent, stdout, *command = arguments
     os.setsid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    end_with_parent()
     # It may have ended before the kernel knew of the wish.
     if os.getppid() == int(parent):
         os.dup2(int(stdout), 1)

@@ -107,7 +107,9 @@ class CaptureFeed:
         self._capture.stop()
 
     def run(self, post: Callable[[Picture], None]) -> None:
-        next_ns = self._clock()
+        # The first picture is late already: it waits neither for an empty buffer nor for what was drained.
+        next_ns = self._clock() - 2 * _PERIOD_NS
+        turn_ns = 0
         news = True
         try:
             for slots in self._capture.chunks():
@@ -122,7 +124,8 @@ class CaptureFeed:
                 due = now_ns >= next_ns + delay_ns
                 first = self._all_read or self._backlog.waiting > MOST_SLOTS or now_ns > next_ns + _PERIOD_NS
                 if first and (due or self._backlog.waiting >= PIECE_SLOTS):
-                    self._count(now_ns + _TURN_NS)
+                    self._count(now_ns + turn_ns)
+                    turn_ns = _TURN_NS
                 if due and first and not self._stopped:
                     post(self._picture())
                     if gone := self._sweep.gone():

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
-from uringtrace.tracer.live.feed import Recorder
-from uringtrace.tracer.live.picture import Picture
-from uringtrace.tracer.source import Context
+if TYPE_CHECKING:
+    from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
+    from uringtrace.tracer.live.feed import Recorder
+    from uringtrace.tracer.live.picture import Picture
+    from uringtrace.tracer.source import Context
 
 
 class EarlyFeed:

@@ -20,12 +20,16 @@ from uringtrace.cli.signals import pass_on
 from uringtrace.errors import EXIT_OK
 from uringtrace.tracer.capture import StreamingCapture, start_streaming
 from uringtrace.tracer.environment import require_capture
-from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
 from uringtrace.tracer.live.early_feed import EarlyFeed
 from uringtrace.tracer.target import Target
 
 if TYPE_CHECKING:
+    from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
     from uringtrace.tracer.live.feed import Feed
+
+_SWITCH_SECONDS = 0.0005
+"""After which the thread that draws hands the interpreter to the one that attaches and drains. That one
+makes many short calls and gives it back by itself; with the usual 5 ms each of them waits as long."""
 
 
 def show_recording(path: Path, arguments: argparse.Namespace) -> int:
@@ -43,9 +47,13 @@ def show_recording(path: Path, arguments: argparse.Namespace) -> int:
 def show_target(target: Target, arguments: argparse.Namespace) -> int:
     """Watch a running or launched target. Raises what the capture raises."""
     require_capture()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     capture = start_streaming(target, arguments.interface)
 
     def feed(running: RunningCapture) -> CaptureFeed:
+        # The kernel checks the probes meanwhile: what is imported before would let it wait.
+        from uringtrace.tracer.live.capture_feed import CaptureFeed
+
         return CaptureFeed(running, rows=arguments.rows)
 
     with _entered(capture, target) as entering, EarlyFeed(entering, feed, capture.stop) as early:

@@ -26,7 +26,7 @@ demo: demo-packages $(VENV)/.installed
 
 test: test-packages $(VENV)/.developing targets style
 	tools/mount.sh
-	tools/pytest.sh --types
+	tools/pytest.sh --everything
 
 # Each machine boots from a kernel package of Debian; a test without its kernel says so.
 test-kernels: $(VENV)/.developing targets

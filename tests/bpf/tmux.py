@@ -48,8 +48,9 @@ class Terminal:
         inner = ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(self._pid_file), "env", *words]
         line = shlex.join([*inner, *map(str, command)])
         width, height = size
-        # Neither the user's configuration nor another server's environment.
-        variables = {key: value for key, value in os.environ.items() if not key.startswith("TMUX")}
+        # Neither the user's configuration, nor another server's environment, nor a size that was exported.
+        left_out = ("TMUX", "COLUMNS", "LINES")
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         self._run(
             "-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
             "sh", "-c", _SCRIPT.format(command=line), environment={**variables, "LC_ALL": "C.UTF-8"},

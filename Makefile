@@ -14,7 +14,7 @@ help:
 	@echo "make test    lint, types and all tests; as root also those that need BPF"
 	@echo "make test-kernels   all of Debian's kernels, in virtual machines; writes docs/kernels.md"
 	@echo "make test-reports   the report of each reference server in a browser, and each beside strace"
-	@echo "make docs-example   the part of a report that docs/report-example.md shows"
+	@echo "make docs-example   what the documentation shows of a report and of the terminal UI"
 	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make compare-servers  strace beside uringtrace on all servers; writes docs/compare.md"
@@ -39,10 +39,11 @@ test-reports: test-packages $(VENV)/.developing targets
 	tools/mount.sh
 	$(RUN)/python -m pytest -p no:cacheprovider -m long --ignore=tests/findings
 
-docs-example: $(VENV)/.installed
+docs-example: $(VENV)/.developing
 	$(RUN)/python -m uringtrace report targets/demo/recording --fragment --without-plotly \
 	  --figure throughput --figure timeline --figure percentiles --force -o docs/report-example.html
 	chmod 644 docs/report-example.html
+	$(RUN)/python -m tests.terminal.picture docs/terminal.svg
 
 # The reference servers, healthy and with each fault, diagnosed while they run; writes the table of
 # docs/findings.md.

@@ -81,8 +81,11 @@ def test_losses_of_the_tool_trip_no_gate():
 
 
 def test_the_command_reads_a_recording(repository, capsys):
+    """Its clients are threads of the server's own process, and no part of what kind of server it is."""
     from uringtrace.cli.main import main
 
     code = main(["diagnose", "--json", str(repository / "targets/demo/recording")])
     assert code == 0
-    assert json.loads(capsys.readouterr().out)["operations"] > 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["operations"] > 0
+    assert said["architecture"]["kind"] == "io_uring"

@@ -288,6 +288,8 @@ async def test_s_saves_the_screen(tmp_path: Path) -> None:
         await pilot.press("s")
         (path,) = tmp_path.iterdir()
         assert path.suffix == ".svg"
+        # The viewer is to load nothing from the net.
+        assert "font-face" not in path.read_text()
         assert "unseen" in path.read_text()
         await until(pilot, lambda: on_screen(pilot, "Saved as"))
 

@@ -168,6 +168,16 @@ async def test_a_row_that_goes_leaves_the_cursor_where_it_was() -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_scroll_bar_that_the_first_rows_need_covers_none_of_their_text() -> None:
+    app = TableApp(LiveTable("test", COLUMNS))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.pause()
+        app.table.show_rows([TableRow(n, ("row", "1", "▁" * 80 + "█")) for n in range(200)], SORT)
+        await pilot.pause()
+        assert {line.count("█") for line in lines_of(app)[1:]} == {1}
+
+
+@pytest.mark.asyncio
 async def test_the_cursors_row_stays_in_sight_when_the_order_changes() -> None:
     names = [f"{number:03}" for number in range(200)]
     app = TableApp(LiveTable("test", COLUMNS))

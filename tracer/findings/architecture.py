@@ -2,7 +2,8 @@
 
 The questions are asked in a fixed order and the first that is answered decides: who moves the
 data of sockets (a ring, or calls), who waits for readiness and on how many instances, who
-accepts, and what is made for a connection. How many threads there are is no evidence.
+accepts, and what is made for a connection. How many threads there are is no evidence, and
+neither is what moves over connections that the target itself has asked for: there it is a client.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uringtrace.probes.setup_flags import SQPOLL
 from uringtrace.tracer.connections.connection import SERVER
@@ -34,6 +36,7 @@ TOLD_PER_REQUEST = 0.3
 HANDED_PER_REQUEST = 0.1
 ASKING = 5
 """EAGAIN for each success: busy polling."""
+_MOST_SOCKETS = 1 << 16
 
 
 class Kind(StrEnum):
@@ -85,10 +88,13 @@ class ArchitectureTracker:
         self._writes = shared.mask("write", "writev", "sendto", "sendmsg")
         self._futex = shared.mask("futex")
         self._roles = shared.calls.roles
+        self._connects = shared.mask("connect", "CONNECT")
+        self._asking: set[int] = set()
+        """Inodes of sockets that the target has connected: a socket gets another file number by that."""
         self._sockets: dict[int, bool] = {}
-        """Whether a file number is a socket of a peer."""
+        """Whether a file number is a socket on which the target may serve a peer."""
         self._moves: Counter[tuple[int, int]] = Counter()
-        """Data moved over sockets by system calls, by process and thread."""
+        """Data moved over these sockets by system calls, by process and thread."""
         self._ring_moves: Counter[int] = Counter()
         """The same by rings."""
         self._accepts: Counter[tuple[int, int]] = Counter()
@@ -101,6 +107,7 @@ class ArchitectureTracker:
 
     def observe(self, step: Step) -> None:
         opcode = step.column("opcode")
+        self._note_asking(step, np.flatnonzero(self._connects[opcode]))
         moved = step.completed & (self._rules.direction(opcode) > 0) & (step.column("file") > 0)
         interesting = np.flatnonzero(moved)
         if len(interesting):
@@ -109,7 +116,7 @@ class ArchitectureTracker:
             return
         self._count_calls(step)
 
-    def _count_moves(self, step: Step, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+    def _count_moves(self, step: Step, rows: NDArray[np.intp]) -> None:
         files = step.column("file")[rows]
         sockets = [number for number in np.unique(files).tolist() if self._is_socket(step, number)]
         rows = rows[np.isin(files, sockets)]
@@ -152,17 +159,24 @@ class ArchitectureTracker:
             file = step.files.get(number)
             if file is None:
                 return False
-            known = file_kind(file) in ("tcp", "udp") or (
-                file.socket is not None and file.socket.local is not None
+            known = file.inode not in self._asking and (
+                file_kind(file) in ("tcp", "udp")
+                or (file.socket is not None and file.socket.local is not None)
             )
-            if len(self._sockets) >= 1 << 16:
+            if len(self._sockets) >= _MOST_SOCKETS:
                 self._sockets.clear()
             self._sockets[number] = known
         return known
 
-    def _add(
-        self, counter: Counter[tuple[int, int]], step: Step, rows: np.ndarray[tuple[int], np.dtype[np.intp]]
-    ) -> None:
+    def _note_asking(self, step: Step, connects: NDArray[np.intp]) -> None:
+        for number in step.column("file")[connects].tolist():
+            file = step.files.get(number)
+            if file is not None:
+                if len(self._asking) >= _MOST_SOCKETS:
+                    self._asking.clear()
+                self._asking.add(file.inode)
+
+    def _add(self, counter: Counter[tuple[int, int]], step: Step, rows: NDArray[np.intp]) -> None:
         if not len(rows):
             return
         key = step.column("tgid")[rows].astype(np.uint64) << np.uint64(32) | step.column("tid")[rows]

@@ -34,6 +34,7 @@ from uringtrace.ui.terminal.live_table import LiveTable
 from uringtrace.ui.terminal.pane import PaneWidget
 from uringtrace.ui.terminal.panes import all_panes
 from uringtrace.ui.terminal.report_file import write_report
+from uringtrace.ui.terminal.screen_file import save_screen
 from uringtrace.ui.terminal.state import LANES, ViewState
 from uringtrace.ui.terminal.theme import DARK, LIGHT
 from uringtrace.ui.terminal.word_line import KeyLine, PaneLine
@@ -345,7 +346,7 @@ class UringtraceApp(App[None]):
     def action_save_screen(self) -> None:
         folder = self.options.directory
         try:
-            path = self.save_screenshot(path=str(folder))
+            path = save_screen(self, folder)
         except OSError as error:
             self.notify(
                 f"The screen cannot be saved in {folder}: {error.strerror}", markup=False, severity="error"

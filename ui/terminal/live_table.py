@@ -186,15 +186,20 @@ class LiveTable(ScrollView, can_focus=True):
             self._draw()
 
     def _measure(self) -> None:
-        self._seen = self.scrollable_content_region.size or self.size or self._seen
+        self._look()
         lines = len(self._rows) + 1
-        self.virtual_size = Size(self._seen.width, lines)
         if self._seen:
             self.show_vertical_scrollbar = lines > self._seen.height
+            # It takes a column.
+            self._look()
+        self.virtual_size = Size(self._seen.width, lines)
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = lines
         self.scroll_y = min(self.scroll_y, self.max_scroll_y)
         self._lay_out()
+
+    def _look(self) -> None:
+        self._seen = self.scrollable_content_region.size or self.size or self._seen
 
     def _lay_out(self) -> None:
         # Only what can be seen decides: thousands of rows are not measured twice a second.

@@ -52,14 +52,36 @@ TIMES = np.dtype(
 )
 """Of one socket. `requests` have a first time, `finished` of them a last time."""
 
+ANSWERED = np.dtype(
+    [
+        ("slot", "<i8"),
+        ("request", "<i8"),  # of this socket, from 1
+        ("received_ns", "<i8"),
+        ("from_arrival", "?"),  # received_ns is an arrival, else the completion of the read
+        ("read_ns", "<i8"),  # completion of the last read of the request
+        ("answered_ns", "<i8"),  # completion of the first write of the answer
+    ]
+)
+"""One request that this side answered."""
+
 
 class RequestTimer:
     """Times requests over stretches of items, one state per socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, noting: bool = False) -> None:
+        """`noting`: keep every request that this side answered, for `taken`."""
         self._state = np.zeros(0, STATE)
         self._times = np.zeros(0, TIMES)
         self._whole = RequestTimes.empty()
+        self._answered: list[NDArray[np.void]] | None = [] if noting else None
+
+    def taken(self) -> NDArray[np.void]:
+        """The requests that were answered since the last time, dtype ANSWERED; none without `noting`."""
+        noted, none = self._answered, np.zeros(0, ANSWERED)
+        if noted is None:
+            return none
+        self._answered = []
+        return np.concatenate([none, *noted])
 
     def grow(self, slots: int) -> None:
         """Make room for sockets 0 to `slots` - 1."""
@@ -100,6 +122,8 @@ class RequestTimer:
 
         # A server's first S after R, and the end of its answer at the next R.
         at, start = _both(new, before, to_sent & (role[new] == SERVES))
+        if self._answered is not None and len(at):
+            self._answered.append(self._noted(slots[line.local[at]], line, at, start, received))
         self._first(slots, line.local[at], SERVES, line.ns[at] - moment[start], known[start])
         at, last = _both(new, before, ~to_sent & (role[new] == SERVES))
         asked = line.last_read[last]
@@ -117,6 +141,26 @@ class RequestTimer:
         has = asked >= 0
         at, last, asked = at[has], last[has], asked[has]
         self._last(slots, line.local[at], ASKS, _answered_ns(line.ns[last], moment[last], line.ns[asked]))
+
+    def _noted(
+        self,
+        slot: NDArray[np.int64],
+        line: Line,
+        at: NDArray[np.intp],
+        start: NDArray[np.intp],
+        received: tuple[NDArray[np.int64], NDArray[np.bool_]],
+    ) -> NDArray[np.void]:
+        """Requests that were received at `start` of the line and answered `at`; `slot` ascends by socket."""
+        rows = np.zeros(len(at), ANSWERED)
+        place = np.arange(len(at))
+        fresh = np.concatenate([[True], slot[1:] != slot[:-1]])
+        rank = place - np.maximum.accumulate(np.where(fresh, place, 0))
+        moment, known = received
+        rows["slot"] = slot
+        rows["request"] = self._times["requests"][slot] + rank + 1
+        rows["received_ns"], rows["from_arrival"] = moment[start], known[start]
+        rows["read_ns"], rows["answered_ns"] = line.ns[start], line.ns[at]
+        return rows
 
     def _first(
         self,

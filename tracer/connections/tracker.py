@@ -51,7 +51,8 @@ class Standing:
 class ConnectionTracker:
     """Connections of one capture."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, noting: bool = False) -> None:
+        """`noting`: keep every request that the target answered, for `answered`."""
         names = context.operation_names
         self._states_attached = "inet_sock_set_state" in context.probes
         self._rules = MoveRules(names)
@@ -59,7 +60,7 @@ class ConnectionTracker:
         self._order = TimeOrder()
         self._sockets = Sockets()
         self._traffic = Traffic()
-        self._requests = RequestTimer()
+        self._requests = RequestTimer(noting=noting)
         self._history = History(self._sockets, self._turns)
         self._files: Mapping[int, File] = {}
         self._open_sockets: Sequence[OpenSocket] = ()
@@ -131,6 +132,17 @@ class ConnectionTracker:
         self._settle(self._order.until(until_ns))
         self._grow()
         return self._requests.result(self._sockets.roles)[2]
+
+    def answered(self) -> NDArray[np.void]:
+        """Requests of which it became certain since the last time that they were answered.
+
+        dtype ANSWERED; the number of a slot's connection is that of `connection_number`.
+        """
+        return self._requests.taken()
+
+    def connection_number(self, slot: int) -> int:
+        """As in `Connection.number`; 0: it is none."""
+        return self._sockets.all[slot].number
 
     def forget(self, slots: Sequence[int]) -> NDArray[np.int64]:
         """Give up sockets that have ended, so that memory does not grow with their number.

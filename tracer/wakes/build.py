@@ -15,7 +15,7 @@ from uringtrace.tracer.wakes.search import Left, Link, Lost, Search, Waited
 from uringtrace.tracer.wakes.window import Edge, Window
 
 RING_WAIT = "io_uring_enter"
-_WOKEN_BY = {
+_WOKEN_BY: dict[int, str] = {
     Wake.TIMER: "timer",
     Wake.NETWORK: "network",
     Wake.THREAD: "thread",
@@ -112,11 +112,12 @@ class _Steps:
         elif isinstance(link, Waited):
             kind = StepKind.LEFT if link.row.submitted_ns <= self._asked.read_ns else StepKind.WAITED
             step = self._step(kind, link.row, link.row.completed_ns)
-            self._add(replace(step, known=Known.INFERRED) if link.skipped else step)
+            if link.skipped:
+                timer = link.row.wake == Wake.TIMER
+                step = replace(step, known=Known.INFERRED if timer else Known.UNKNOWN)
+            self._add(step)
         elif isinstance(link, Lost):
-            self._add(
-                WakeStep(StepKind.UNSEEN, link.ns, 0, Known.UNKNOWN, link.tid, self._name(link.tid))
-            )
+            self._add(WakeStep(StepKind.UNSEEN, link.ns, 0, Known.UNKNOWN, link.tid, self._name(link.tid)))
 
     def _handed(self, edge: Edge) -> None:
         """A thread ended the wait of the next step."""
@@ -150,7 +151,7 @@ class _Steps:
         )
 
     def _step(self, kind: StepKind, row: Row, ns: int) -> WakeStep:
-        by = _WOKEN_BY.get(Wake(row.wake)) if row.slept and row.wake in _WOKEN_BY else None
+        by = _WOKEN_BY.get(row.wake)
         before = self._found[-1] if self._found else None
         told = kind in (StepKind.LEFT, StepKind.WAITED, StepKind.ROUSED)
         waker = row.waker if told and by == "thread" and (before is None or before.tid != row.waker) else 0

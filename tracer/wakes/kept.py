@@ -6,6 +6,7 @@ at most about `MOST_ROWS` rows, the newest; `since_ns` says from when on they ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,11 +17,12 @@ from uringtrace.tracer.connections.moves import MoveRules
 from uringtrace.tracer.readiness.calls import Role, calls_of
 from uringtrace.tracer.readiness.causes import CAUSE, CauseKind
 from uringtrace.tracer.readiness.explain import Explainer
-from uringtrace.tracer.record import OPCODES, OPERATION, Kind, is_call
+from uringtrace.tracer.record import OPCODES, OPERATION, Kind, Wake, is_call
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Context, FilesAndFacts
 
 MOST_ROWS = 1 << 20
+_MOST_PEERS = 1 << 12
 
 _NAMES = """
 submitted_ns completed_ns woken_ns result waker_argument arg0 arg1 arg2 arg3 arg4 ring tgid tid fd file
@@ -30,7 +32,9 @@ wake sqe_flags slept has_arguments
 KEPT = np.dtype([("number", "<u8"), *((name, OPERATION[name]) for name in _NAMES.split())])
 """A record; `number` counts all that came, from 0."""
 
-READY = np.dtype([("number", "<u8"), ("file", "<u4"), *((f"cause_{name}", CAUSE[name]) for name in CAUSE.names)])  # type: ignore[union-attr]
+READY = np.dtype(
+    [("number", "<u8"), ("file", "<u4"), *((f"cause_{name}", CAUSE[name]) for name in CAUSE.names or ())]
+)
 """A descriptor that the wait `number` reported, and what had made it ready."""
 
 
@@ -80,6 +84,8 @@ class Piece:
     """dtype KEPT"""
     ready: NDArray[np.void]
     """dtype READY, ascending by `number`"""
+    peers: Mapping[int, int]
+    """Of ends of unix sockets, by file number, the other end: what a thread writes to that this one reads."""
 
 
 class Kept:
@@ -93,6 +99,7 @@ class Kept:
         self._most = most_rows
         self._count = 0
         self._next = 0
+        self._peers: dict[int, int] = {}
         self.since_ns = 0
         """Nothing that completed from then on was given up; 0: nothing at all was."""
 
@@ -103,7 +110,12 @@ class Kept:
         opcode = np.minimum(operations["opcode"], np.uint16(OPCODES - 1))
         waits = self._roles[opcode]
         calls = is_call(operations)
-        chosen = calls & (operations["slept"] | (operations["woke"] != 0) | (operations["result_file"] != 0))
+        chosen = calls & (
+            operations["slept"]
+            | (operations["wake"] != 0)
+            | (operations["woke"] != 0)
+            | (operations["result_file"] != 0)
+        )
         chosen |= (waits == Role.EPOLL_WAIT) | (waits == Role.POLL) | (waits == Role.SELECT)
         chosen |= (self._rules.direction(opcode) > 0) & (operations["file"] > 0)
         chosen &= operations["kind"] == Kind.COMPLETION
@@ -118,8 +130,9 @@ class Kept:
         ready["number"], ready["file"] = self._next + located.row, located.readiness["file"]
         for name in CAUSE.names or ():
             ready[f"cause_{name}"] = causes[name]
+        self._learn_peers(rows, ready, facts)
         self._next += len(operations)
-        self._pieces.append(Piece(rows, ready))
+        self._pieces.append(Piece(rows, ready, self._peers))
         self._count += len(rows)
 
     @property
@@ -146,7 +159,27 @@ class Kept:
                 found = piece.rows[chosen]
                 rows.append(found)
                 ready.append(piece.ready[np.isin(piece.ready["number"], found["number"])])
-        return Piece(np.concatenate(rows), np.concatenate(ready))
+        return Piece(np.concatenate(rows), np.concatenate(ready), dict(self._peers))
+
+    def _learn_peers(self, rows: NDArray[np.void], ready: NDArray[np.void], facts: FilesAndFacts) -> None:
+        """The kernel names no peer of a unix socket: a write to one that woke a reader of another does."""
+        if len(self._peers) >= _MOST_PEERS:
+            return
+        woken = rows[(rows["wake"] == Wake.THREAD) & (rows["waker_file"] > 0)]
+        waker = dict(zip(woken["number"].tolist(), woken["waker_file"].tolist(), strict=True))
+        reported: dict[int, list[int]] = {}
+        for number, file in zip(ready["number"].tolist(), ready["file"].tolist(), strict=True):
+            if number in waker and is_unix(facts, file):
+                reported.setdefault(number, []).append(file)
+        for number, files in reported.items():
+            if len(files) == 1 and files[0] != waker[number] and is_unix(facts, waker[number]):
+                self._peers.setdefault(files[0], waker[number])
+
+
+def is_unix(facts: FilesAndFacts, number: int) -> bool:
+    """The file is a unix socket."""
+    file = facts.files.get(number)
+    return file is not None and file.socket is not None and file.socket.family == "unix"
 
 
 def written(ready: NDArray[np.void]) -> NDArray[np.bool_]:

@@ -36,7 +36,7 @@ class Waited:
 
     row: Row
     skipped: bool = False
-    """What the thread did before it is not looked at."""
+    """It was a wait for many things, and what of them led to the answer was not seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.connections.moves import MoveRules
+from uringtrace.tracer.connections.moves import OUT, MoveRules
 from uringtrace.tracer.readiness.calls import Role, calls_of
 from uringtrace.tracer.record import Wake, is_call
 from uringtrace.tracer.source import FilesAndFacts
@@ -51,14 +51,16 @@ class Window:
         self._roles = calls_of(context).roles
         self._direction = MoveRules(context.operation_names).direction(rows["opcode"])
         self._own = own
+        self._peers = piece.peers
         self._files = facts.files
         self._moves_socket = (self._direction > 0) & self._is_socket(rows["file"])
         self._ready: dict[int, list[tuple[Any, ...]]] = {}
         for each in piece.ready.tolist():
             self._ready.setdefault(each[0], []).append(each)
         told = np.isin(rows["number"], piece.ready["number"][written(piece.ready)])
-        reports = np.isin(rows["number"], piece.ready["number"][np.isin(piece.ready["file"], list(own))])
-        waits = is_call(rows) & (rows["slept"] | told | reports)
+        named = np.isin(piece.ready["file"], [*own, *piece.peers])
+        reports = np.isin(rows["number"], piece.ready["number"][named])
+        waits = is_call(rows) & (rows["slept"] | (rows["wake"] > 0) | told | reports)
         self._waits = self._by_thread(waits)
         self._all = self._by_thread(np.ones(len(rows), bool))
         self._completed: list[int] = rows["completed_ns"].tolist()
@@ -73,7 +75,9 @@ class Window:
     def move(self, ns: int, direction: int) -> int | None:
         """Place of the operation on the connection that completed at `ns` and moved data this way."""
         mine = np.isin(self._rows["file"], list(self._own)) & (self._direction == direction)
-        found = np.flatnonzero(mine & (self._rows["completed_ns"] == np.uint64(ns)) & (self._rows["result"] > 0))
+        found = np.flatnonzero(
+            mine & (self._rows["completed_ns"] == np.uint64(ns)) & (self._rows["result"] > 0)
+        )
         return int(found[-1]) if len(found) else None
 
     def call_at(self, tid: int, ns: int) -> Row | None:
@@ -95,7 +99,7 @@ class Window:
     def rouses(self, waker: int, call: str, since_ns: int, until_ns: int) -> Row | None:
         """The first call of this name that ended in between and that thread `waker` ended."""
         rows = self._rows
-        chosen = rows["slept"] & (rows["waker"] == waker) & (rows["woken_ns"] >= np.uint64(since_ns))
+        chosen = (rows["waker"] == waker) & (rows["woken_ns"] >= np.uint64(since_ns))
         for place in np.flatnonzero(chosen & (rows["completed_ns"] <= np.uint64(until_ns))).tolist():
             if self.names.get(int(rows["opcode"][place])) == call:
                 return self.row(place)
@@ -108,13 +112,29 @@ class Window:
     def edges(self, row: Row) -> list[Edge]:
         """Who may have ended the wait, the best witness first."""
         found = []
-        if row.slept and row.wake == Wake.THREAD and row.waker:
+        if row.wake == Wake.THREAD and row.waker:
             address = row.waker_argument if self.names.get(row.waker_opcode) == _LOCK else None
             found.append(Edge(row.waker, row.woken_ns, False, row.waker_opcode, row.waker_file, address))
         for _, file, kind, tid, opcode, before_ns in self._ready.get(row.number, ()):
             if kind and tid and all(edge.tid != tid for edge in found):
                 found.append(Edge(tid, row.completed_ns - before_ns, True, opcode, file, None))
+            writer = self._writer(file, row.completed_ns)
+            if writer is not None and all(edge.tid != writer.tid for edge in found):
+                found.append(writer)
         return found
+
+    def _writer(self, file: int, until_ns: int) -> Edge | None:
+        """Who last wrote to the other end of a unix socket."""
+        other = self._peers.get(file)
+        if other is None:
+            return None
+        rows = self._rows
+        wrote = (rows["file"] == other) & (self._direction == OUT) & (rows["result"] > 0)
+        found = np.flatnonzero(wrote & (rows["submitted_ns"] <= np.uint64(until_ns)))
+        if not len(found):
+            return None
+        row = self.row(int(found[-1]))
+        return Edge(row.tid, min(row.completed_ns, until_ns), True, row.opcode, other, None)
 
     def knows(self, tid: int) -> bool:
         """Anything of this thread is in the window."""
@@ -136,7 +156,7 @@ class Window:
     def told_anybody(self, tid: int, since_ns: int, until_ns: int) -> bool:
         """Between two moments the thread wrote something, or woke somebody."""
         places = self._between(self._all.get(tid, []), since_ns, until_ns)
-        return any(int(self._rows["woke"][place]) or self._direction[place] == 2 for place in places)
+        return any(int(self._rows["woke"][place]) or self._direction[place] == OUT for place in places)
 
     def _is_socket(self, files: NDArray[np.uint32]) -> NDArray[np.bool_]:
         numbers, inverse = np.unique(files, return_inverse=True)
@@ -150,7 +170,9 @@ class Window:
         order = np.argsort(tid, kind="stable")
         numbers, first = np.unique(tid[order], return_index=True)
         parts = np.split(places[order], first[1:])
-        return {number: part.tolist() for number, part in zip(numbers.tolist(), parts, strict=len(numbers) > 0)}
+        return {
+            number: part.tolist() for number, part in zip(numbers.tolist(), parts, strict=len(numbers) > 0)
+        }
 
     def _between(self, places: list[int], since_ns: int, until_ns: int) -> list[int]:
         begin = bisect_right(places, since_ns, key=self._completed.__getitem__)

@@ -27,7 +27,7 @@ def chain_lines(chain: WakeChain, style: Style) -> list[str]:
     lines = wrapped(f"{name} ({_peers(chain)}): {took}".split(" "), "")
     lines = [style.heading(line) for line in lines]
     if not chain.from_arrival:
-        lines += wrapped("its arrival was not seen: counted from the end of its read".split(" "), "  ")
+        lines.append("  its arrival was not seen: counted from the end of its read")
     lines += ["", *headed([_row("AFTER", "DELAY", "WHO", "WHAT")[0]], style)]
     longest = max(chain.steps[1:], key=lambda step: step.delay_ns, default=None)
     for index, step in enumerate(chain.steps):
@@ -90,7 +90,11 @@ def _what(step: WakeStep, following: WakeStep | None) -> str:
             return f"{where}{file} told {told}, which was awake{beside}"
         case StepKind.LEFT | StepKind.WAITED:
             verb = "leaves" if step.kind is StepKind.LEFT else "waited in"
-            by = f", woken by {_by(step)}" if step.woken_by and (step.waker or step.woken_by != "thread") else ""
+            by = (
+                f", woken by {_by(step)}"
+                if step.woken_by and (step.waker or step.woken_by != "thread")
+                else ""
+            )
             return f"{verb} {where}{by}"
         case StepKind.UNSEEN:
             return "works on it; how it got there was not seen"
@@ -101,7 +105,9 @@ def _what(step: WakeStep, following: WakeStep | None) -> str:
 
 
 def _by(step: WakeStep) -> str:
-    return f"thread {printable(_named(step.waker, step.waker_thread))}" if step.waker else f"the {step.woken_by}"
+    return (
+        f"thread {printable(_named(step.waker, step.waker_thread))}" if step.waker else f"the {step.woken_by}"
+    )
 
 
 def _call(step: WakeStep) -> str:
@@ -138,5 +144,3 @@ def _means(step: WakeStep) -> str:
     """The file that was written to, without its numbers, or the call."""
     file = _short(step.file or "").partition(":")[0].partition(" ")[0]
     return printable(file) if file and step.address is None else step.call or "wake-up"
-
-

@@ -57,7 +57,8 @@ class DiagnoseCommand:
   uringtrace diagnose --fail-on warn --baseline before after
   uringtrace diagnose --wake-chain slowest -d 10 4711
                                          who woke whom for the slowest request
-what each finding means: docs/findings.md, chains: docs/wake-chain.md, JSON: docs/json.md"""
+what each finding means: docs/findings.md, chains: docs/wake-chain.md
+JSON: docs/json.md"""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         add_target_arguments(parser, recording=True)

@@ -24,7 +24,10 @@ def add_wake_chain_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def wanted(arguments: argparse.Namespace) -> RequestName | None:
-    """The request that was asked for; None: findings were. Raises UsageError where options do not go together."""
+    """The request that was asked for; None: findings were.
+
+    Raises UsageError where it names none, or options do not go together.
+    """
     if arguments.wake_chain is None:
         return None
     from uringtrace.tracer.wakes.request import request_name

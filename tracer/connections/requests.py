@@ -26,6 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.by_slot import dense, groups
 from uringtrace.tracer.connections.request_line import (
     ARRIVED,
     RECEIVED,
@@ -99,7 +100,7 @@ class RequestTimer:
         """`roles` has NO_ROLE, SERVES or ASKS for each slot."""
         if not len(items.slot):
             return
-        slots, local = np.unique(items.slot, return_inverse=True)
+        slots, local = dense(items.slot, len(self._state))
         line = line_of(self._state[slots], local, items)
         role = roles[slots][line.local]
         received = line.reads_received()
@@ -170,20 +171,22 @@ class RequestTimer:
         times: NDArray[np.int64],
         from_arrival: NDArray[np.bool_],
     ) -> None:
+        if not len(local):
+            return
         times = np.maximum(times, 0)
-        slot = slots[local]
-        table = self._times
-        np.add.at(table["requests"], slot, 1)
-        np.add.at(table["from_arrival"], slot[from_arrival], 1)
-        np.add.at(table["first_sum_ns"], slot, times)
-        np.maximum.at(table["first_max_ns"], slot, times)
-        table["first_latest_ns"][slot] = times
+        begin = groups(local)
+        slot, table = slots[local[begin]], self._times
+        table["requests"][slot] += np.diff(begin, append=len(local))
+        table["from_arrival"][slot] += np.add.reduceat(from_arrival.astype(np.int64), begin)
+        _sum_up(table, "first", slot, times, begin)
         self._whole.of(role)[0].add(times)
 
     def _last(
         self, slots: NDArray[np.int64], local: NDArray[np.intp], role: int, times: NDArray[np.int64]
     ) -> None:
-        _finish(self._times, slots[local], times)
+        """`local` ascends, as in a line."""
+        if len(local):
+            _finish(self._times, slots[local], times)
         self._whole.of(role)[1].add(np.maximum(times, 0))
 
     def result(self, roles: NDArray[np.uint8]) -> tuple[NDArray[np.void], NDArray[np.int64], RequestTimes]:
@@ -226,8 +229,23 @@ def _answered_ns(
 
 
 def _finish(table: NDArray[np.void], slot: NDArray[np.int64], times: NDArray[np.int64]) -> None:
-    times = np.maximum(times, 0)
-    np.add.at(table["finished"], slot, 1)
-    np.add.at(table["last_sum_ns"], slot, times)
-    np.maximum.at(table["last_max_ns"], slot, times)
-    table["last_latest_ns"][slot] = times
+    """Those of one slot stand together."""
+    if not len(slot):
+        return
+    begin = groups(slot)
+    table["finished"][slot[begin]] += np.diff(begin, append=len(slot))
+    _sum_up(table, "last", slot[begin], np.maximum(times, 0), begin)
+
+
+def _sum_up(
+    table: NDArray[np.void],
+    name: str,
+    slot: NDArray[np.int64],
+    times: NDArray[np.int64],
+    begin: NDArray[np.intp],
+) -> None:
+    """Times in groups, one for each of `slot`, which are all different."""
+    table[f"{name}_sum_ns"][slot] += np.add.reduceat(times, begin)
+    longest = np.maximum.reduceat(times, begin)
+    table[f"{name}_max_ns"][slot] = np.maximum(table[f"{name}_max_ns"][slot], longest)
+    table[f"{name}_latest_ns"][slot] = times[np.append(begin[1:], len(times)) - 1]

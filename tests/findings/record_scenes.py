@@ -29,13 +29,13 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / scene.name
                 truth = record(scene, path)
-                _slim(path)
+                slim(path)
                 (path / "truth.json").write_text(json.dumps(truth))
                 shutil.rmtree(FOLDER / scene.name, ignore_errors=True)
                 shutil.copytree(path, FOLDER / scene.name)
 
 
-def _slim(path: Path) -> None:
+def slim(path: Path) -> None:
     for name in _DERIVED:
         for part in path.glob(f"{name}*.parquet"):
             part.unlink()

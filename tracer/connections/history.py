@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.columns import Columns
 from uringtrace.tracer.connections.connection import ACCEPT, CONNECT
 from uringtrace.tracer.connections.descriptors import Descriptor, Descriptors
 from uringtrace.tracer.connections.request_times import ASKS, SERVES
@@ -19,7 +20,7 @@ from uringtrace.tracer.connections.sockets import Sockets
 from uringtrace.tracer.connections.turned import Turned, turned
 from uringtrace.tracer.connections.turning_points import GOES_ON, SOL_TLS, Turn, TurningPoints
 from uringtrace.tracer.connections.upper_layers import after_option
-from uringtrace.tracer.record import Batch, Kind
+from uringtrace.tracer.record import Kind
 from uringtrace.tracer.records import Memory, Records, SocketEventKind
 from uringtrace.tracer.syscalls.socket_address import address_text
 
@@ -78,7 +79,7 @@ class History:
 
     def turn(
         self,
-        batch: Batch,
+        batch: Columns,
         row: NDArray[np.intp],
         turn: NDArray[np.uint8],
         slot: NDArray[np.int64],
@@ -109,7 +110,7 @@ class History:
             self._sockets.touched.add(owner)
             self._wait(ns, _EVENT, index, self._sockets.all[owner].life.change, before, after, ns)
 
-    def use_all(self, batch: Batch, rows: NDArray[np.intp], slots: NDArray[np.int64]) -> None:
+    def use_all(self, batch: Columns, rows: NDArray[np.intp], slots: NDArray[np.int64]) -> None:
         for index, operation, slot in zip(rows.tolist(), turned(batch, rows), slots.tolist(), strict=True):
             ns = operation.completed_ns
             self._wait(ns, _USE, index, self.use, slot, operation.used, ns)
@@ -121,7 +122,7 @@ class History:
         for index, owner, when in zip(first.tolist(), slot[first].tolist(), ns[first].tolist(), strict=True):
             self._wait(when, _USE, index, self._sockets.all[owner].life.end_stream, when)
 
-    def failures(self, batch: Batch, rows: NDArray[np.intp], slot: NDArray[np.int64]) -> None:
+    def failures(self, batch: Columns, rows: NDArray[np.intp], slot: NDArray[np.int64]) -> None:
         """`rows` failed, in the order of time."""
         lost = rows[np.isin(-batch["result"][rows], _TELLS_OF_A_LOST_PEER)]
         first = lost[np.unique(slot[lost], return_index=True)[1]]

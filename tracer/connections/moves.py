@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.columns import Columns
 from uringtrace.tracer.record import (
     CQE_F_NOTIF,
     CQE_F_SOCK_NONEMPTY,
     OPCODES,
     SQE_BUFFER_SELECT,
-    Batch,
     Kind,
 )
 
@@ -31,14 +32,37 @@ _OUT = """
 write writev pwritev2 sendto sendmsg sendmmsg sendfile
 WRITE WRITEV WRITE_FIXED WRITEV_FIXED SEND SENDMSG SEND_ZC SENDMSG_ZC SPLICE
 """
-_COUNTS_MESSAGES = ("recvmmsg", "sendmmsg")
-_LENGTH_IN_ARG2 = ("read", "recvfrom")
-_LENGTH_IN_SQE = ("READ", "READ_FIXED", "RECV", "READ_MULTISHOT")
-_FLAGS_IN_ARG3 = ("recvfrom", "recvmmsg")
-_FLAGS_IN_ARG2 = ("recvmsg",)
-_FLAGS_IN_SQE = ("RECV", "RECVMSG")
 
-_MSG_PEEK, _MSG_ERRQUEUE = 0x2, 0x2000
+
+class _Trait(IntFlag):
+    """What is particular to an operation."""
+
+    COUNTS_MESSAGES = 1
+    LENGTH_IN_ARG2 = 2
+    LENGTH_IN_ARG4 = 4
+    LENGTH_IN_SQE = 8
+    FLAGS_IN_ARG2 = 16
+    FLAGS_IN_ARG3 = 32
+    FLAGS_IN_SQE = 64
+    MAY_BE_MULTISHOT = 128
+    """A multishot RECVMSG returns its header with the data."""
+    TELLS_LEFT = 256
+
+
+_HAVE = {
+    _Trait.COUNTS_MESSAGES: ("recvmmsg", "sendmmsg"),
+    _Trait.LENGTH_IN_ARG2: ("read", "recvfrom"),
+    _Trait.LENGTH_IN_ARG4: ("splice",),
+    _Trait.LENGTH_IN_SQE: ("READ", "READ_FIXED", "RECV", "READ_MULTISHOT"),
+    _Trait.FLAGS_IN_ARG2: ("recvmsg",),
+    _Trait.FLAGS_IN_ARG3: ("recvfrom", "recvmmsg"),
+    _Trait.FLAGS_IN_SQE: ("RECV", "RECVMSG"),
+    _Trait.MAY_BE_MULTISHOT: ("RECVMSG",),
+    _Trait.TELLS_LEFT: ("RECV", "RECVMSG"),
+}
+
+_LOOKS = 0x2 | 0x2000
+"""MSG_PEEK and MSG_ERRQUEUE."""
 _RECV_MULTISHOT = 1 << 1
 """IORING_RECV_MULTISHOT in `ioprio`."""
 
@@ -81,21 +105,15 @@ class MoveRules:
         self._first[mask(_OUT.split())] = OUT
         self._second[mask(["splice"])] = OUT
         self._second[mask(["SPLICE"])] = IN
-        self._counts_messages = mask(_COUNTS_MESSAGES)
-        self._length_in_arg2 = mask(_LENGTH_IN_ARG2)
-        self._length_in_sqe = mask(_LENGTH_IN_SQE)
-        self._flags_in_arg2 = mask(_FLAGS_IN_ARG2)
-        self._flags_in_arg3 = mask(_FLAGS_IN_ARG3)
-        self._flags_in_sqe = mask(_FLAGS_IN_SQE)
-        self._recvmsg = mask(["RECVMSG"])
-        self._tells_left = mask(["RECV", "RECVMSG"])
-        self._splices = mask(["splice"])
+        self._traits = np.zeros(OPCODES, np.uint16)
+        for trait, having in _HAVE.items():
+            self._traits[mask(having)] |= np.uint16(trait)
 
     def direction(self, opcodes: NDArray[np.uint16]) -> NDArray[np.uint8]:
         """Where operations move the data of their first file: IN, OUT, or 0 for nowhere; same shape."""
         return self._first[opcodes]
 
-    def moves(self, batch: Batch) -> Moves:
+    def moves(self, batch: Columns) -> Moves:
         """The moves among `batch`, those of the first file before those of the second.
 
         Zero-copy notifications, reads that only look (MSG_PEEK) and reads of the error
@@ -106,55 +124,96 @@ class MoveRules:
         counted |= kind == Kind.SILENT
         opcode = batch["opcode"]
         first, second = self._first[opcode], self._second[opcode]
-        of_first = np.flatnonzero(counted & (first > 0))
-        of_second = np.flatnonzero(counted & (second > 0) & (batch["second_file"] > 0))
-        row = np.concatenate([of_first, of_second])
-        direction = np.concatenate([first[of_first], second[of_second]])
-        chosen = batch[row]
-        real = ~self._looks_only(chosen)
-        if not real.all():
-            row, direction, chosen = row[real], direction[real], chosen[real]
+        row = np.flatnonzero(counted & (first > 0))
+        of_first, direction = len(row), first[row]
+        if second.any():
+            of_second = np.flatnonzero(counted & (second > 0) & (batch["second_file"] > 0))
+            row = np.concatenate([row, of_second])
+            direction = np.concatenate([direction, second[of_second]])
+        traits = self._traits[opcode[row]]
+        second_file = np.arange(len(row)) >= of_first
+        looks = self._looks_only(batch, row, traits)
+        if looks is not None and looks.any():
+            row, direction, traits = row[~looks], direction[~looks], traits[~looks]
+            second_file = second_file[~looks]
 
-        opcode, result = chosen["opcode"], chosen["result"]
-        multishot_message = self._recvmsg[opcode] & (chosen["ioprio"] & _RECV_MULTISHOT != 0)
-        silent = chosen["kind"] == Kind.SILENT
-        exact = ~(self._counts_messages[opcode] | multishot_message | silent)
+        result = batch["result"][row]
+        silent = kind[row] == Kind.SILENT
+        exact = ~silent
+        if _has(traits, _Trait.COUNTS_MESSAGES | _Trait.MAY_BE_MULTISHOT):
+            multishot = batch["ioprio"][row] & _RECV_MULTISHOT != 0
+            exact &= ~((traits & _Trait.MAY_BE_MULTISHOT != 0) & multishot)
+            exact &= traits & _Trait.COUNTS_MESSAGES == 0
         data = (result > 0) | silent
-        asked, known = self._asked(chosen)
+        asked, known = self._asked(batch, row, traits)
         incoming = direction == IN
         return Moves(
             row=row,
-            second=np.arange(len(real))[real] >= len(of_first),
+            second=second_file,
             direction=direction,
             data=data,
             bytes=np.where(exact & data, result, 0),
             exact=exact | ~data,
             end=incoming & (result == 0) & exact & ~(known & (asked == 0)),
-            left=incoming & self._left(chosen, asked, known),
+            left=incoming & _left(batch, row, traits, result, asked, known),
         )
 
-    def _looks_only(self, rows: Batch) -> NDArray[np.bool_]:
-        opcode = rows["opcode"]
-        flags = np.where(self._flags_in_arg2[opcode], rows["arg2"], np.uint64(0))
-        flags = np.where(self._flags_in_arg3[opcode], rows["arg3"], flags)
-        flags = np.where(self._flags_in_sqe[opcode], rows["op_flags"], flags)
-        mask: NDArray[np.bool_] = flags & np.uint64(_MSG_PEEK | _MSG_ERRQUEUE) != 0
-        return mask
+    def _looks_only(
+        self, batch: Columns, row: NDArray[np.intp], traits: NDArray[np.uint16]
+    ) -> NDArray[np.bool_] | None:
+        """None: nobody could have said so."""
+        found = None
+        for trait, name in _FLAGS.items():
+            if _has(traits, trait):
+                looks = (batch[name][row] & _LOOKS != 0) & (traits & trait != 0)
+                found = looks if found is None else found | looks
+        return found
 
-    def _asked(self, rows: Batch) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    def _asked(
+        self, batch: Columns, row: NDArray[np.intp], traits: NDArray[np.uint16]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """How many bytes were asked for, and whether that is known."""
-        opcode = rows["opcode"]
-        plain = self._length_in_arg2[opcode]
-        spliced = self._splices[opcode]
-        chosen_buffer = rows["sqe_flags"] & SQE_BUFFER_SELECT != 0
-        of_sqe = self._length_in_sqe[opcode] & ~(chosen_buffer & (rows["len"] == 0))
-        asked = np.where(plain, rows["arg2"], np.uint64(0))
-        asked = np.where(spliced, rows["arg4"], asked)
-        asked = np.where(of_sqe, rows["len"], asked)
-        return asked, (plain | spliced | of_sqe) & rows["has_arguments"]
+        asked, known = np.zeros(len(row), np.uint64), np.zeros(len(row), bool)
+        for trait, name in _LENGTHS.items():
+            if _has(traits, trait):
+                of_this = traits & trait != 0
+                length = batch[name][row]
+                if trait is _Trait.LENGTH_IN_SQE:
+                    # The kernel takes a chosen buffer's own length.
+                    of_this &= (length > 0) | (batch["sqe_flags"][row] & SQE_BUFFER_SELECT == 0)
+                asked = np.where(of_this, length, asked)
+                known |= of_this
+        return asked, known & batch["has_arguments"][row]
 
-    def _left(self, rows: Batch, asked: NDArray[np.uint64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """io_uring says it; else a read that got less than it asked for has emptied the socket."""
-        short = known & (rows["result"] < asked.astype(np.int64))
-        told = self._tells_left[rows["opcode"]]
-        return np.where(told, rows["cqe_flags"] & CQE_F_SOCK_NONEMPTY != 0, ~short)
+
+_FLAGS = {
+    _Trait.FLAGS_IN_ARG2: "arg2",
+    _Trait.FLAGS_IN_ARG3: "arg3",
+    _Trait.FLAGS_IN_SQE: "op_flags",
+}
+_LENGTHS = {
+    _Trait.LENGTH_IN_ARG2: "arg2",
+    _Trait.LENGTH_IN_ARG4: "arg4",
+    _Trait.LENGTH_IN_SQE: "len",
+}
+"""Where the flags and the length of an operation are."""
+
+
+def _has(traits: NDArray[np.uint16], trait: int) -> bool:
+    """Any row has any of these traits."""
+    return bool(int(np.bitwise_or.reduce(traits, initial=0)) & trait)
+
+
+def _left(
+    batch: Columns,
+    row: NDArray[np.intp],
+    traits: NDArray[np.uint16],
+    result: NDArray[np.int64],
+    asked: NDArray[np.uint64],
+    known: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """io_uring says it; else a read that got less than it asked for has emptied the socket."""
+    left = ~(known & (result < asked.astype(np.int64)))
+    if not _has(traits, _Trait.TELLS_LEFT):
+        return left
+    return np.where(traits & _Trait.TELLS_LEFT != 0, batch["cqe_flags"][row] & CQE_F_SOCK_NONEMPTY != 0, left)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.by_slot import groups, order_of
+
 ARRIVED, RECEIVED, SENT = 0, 1, 2
 """Kinds of items: data arrived in the kernel, was read, was written."""
 
@@ -119,7 +121,7 @@ def line_of(state: NDArray[np.void], local: NDArray[np.intp], items: Items) -> L
     owner = np.repeat(np.arange(sockets), 5)[chosen]
     is_read = (kind == RECEIVED).ravel()[chosen]
     unsorted = np.concatenate([owner, local])
-    order = np.argsort(unsorted, kind="stable")
+    order = order_of(unsorted)
     count = len(local)
 
     def joined(remembered: NDArray[np.generic], new: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -127,7 +129,8 @@ def line_of(state: NDArray[np.void], local: NDArray[np.intp], items: Items) -> L
 
     local_sorted = unsorted[order]
     kinds = joined(kind.ravel()[chosen], items.kind).astype(np.uint8)
-    start = np.searchsorted(local_sorted, local_sorted)
+    begin = groups(local_sorted)
+    start = np.repeat(begin, np.diff(begin, append=len(local_sorted)))
     last_read = _latest(kinds == RECEIVED, start)
     last_write = _latest(kinds == SENT, start)
     zeros = np.zeros(count, np.int64)

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.by_slot import dense, groups
 from uringtrace.tracer.connections.request_line import (
     ARRIVED,
     RECEIVED,
@@ -52,14 +53,36 @@ TIMES = np.dtype(
 )
 """Of one socket. `requests` have a first time, `finished` of them a last time."""
 
+ANSWERED = np.dtype(
+    [
+        ("slot", "<i8"),
+        ("request", "<i8"),  # of this socket, from 1
+        ("received_ns", "<i8"),
+        ("from_arrival", "?"),  # received_ns is an arrival, else the completion of the read
+        ("read_ns", "<i8"),  # completion of the last read of the request
+        ("answered_ns", "<i8"),  # completion of the first write of the answer
+    ]
+)
+"""One request that this side answered."""
+
 
 class RequestTimer:
     """Times requests over stretches of items, one state per socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, noting: bool = False) -> None:
+        """`noting`: keep every request that this side answered, for `taken`."""
         self._state = np.zeros(0, STATE)
         self._times = np.zeros(0, TIMES)
         self._whole = RequestTimes.empty()
+        self._answered: list[NDArray[np.void]] | None = [] if noting else None
+
+    def taken(self) -> NDArray[np.void]:
+        """The requests that were answered since the last time, dtype ANSWERED; none without `noting`."""
+        noted, none = self._answered, np.zeros(0, ANSWERED)
+        if noted is None:
+            return none
+        self._answered = []
+        return np.concatenate([none, *noted])
 
     def grow(self, slots: int) -> None:
         """Make room for sockets 0 to `slots` - 1."""
@@ -77,7 +100,7 @@ class RequestTimer:
         """`roles` has NO_ROLE, SERVES or ASKS for each slot."""
         if not len(items.slot):
             return
-        slots, local = np.unique(items.slot, return_inverse=True)
+        slots, local = dense(items.slot, len(self._state))
         line = line_of(self._state[slots], local, items)
         role = roles[slots][line.local]
         received = line.reads_received()
@@ -100,6 +123,8 @@ class RequestTimer:
 
         # A server's first S after R, and the end of its answer at the next R.
         at, start = _both(new, before, to_sent & (role[new] == SERVES))
+        if self._answered is not None and len(at):
+            self._answered.append(self._noted(slots[line.local[at]], line, at, start, received))
         self._first(slots, line.local[at], SERVES, line.ns[at] - moment[start], known[start])
         at, last = _both(new, before, ~to_sent & (role[new] == SERVES))
         asked = line.last_read[last]
@@ -118,6 +143,26 @@ class RequestTimer:
         at, last, asked = at[has], last[has], asked[has]
         self._last(slots, line.local[at], ASKS, _answered_ns(line.ns[last], moment[last], line.ns[asked]))
 
+    def _noted(
+        self,
+        slot: NDArray[np.int64],
+        line: Line,
+        at: NDArray[np.intp],
+        start: NDArray[np.intp],
+        received: tuple[NDArray[np.int64], NDArray[np.bool_]],
+    ) -> NDArray[np.void]:
+        """Requests that were received at `start` of the line and answered `at`; `slot` ascends by socket."""
+        rows = np.zeros(len(at), ANSWERED)
+        place = np.arange(len(at))
+        fresh = np.concatenate([[True], slot[1:] != slot[:-1]])
+        rank = place - np.maximum.accumulate(np.where(fresh, place, 0))
+        moment, known = received
+        rows["slot"] = slot
+        rows["request"] = self._times["requests"][slot] + rank + 1
+        rows["received_ns"], rows["from_arrival"] = moment[start], known[start]
+        rows["read_ns"], rows["answered_ns"] = line.ns[start], line.ns[at]
+        return rows
+
     def _first(
         self,
         slots: NDArray[np.int64],
@@ -126,20 +171,22 @@ class RequestTimer:
         times: NDArray[np.int64],
         from_arrival: NDArray[np.bool_],
     ) -> None:
+        if not len(local):
+            return
         times = np.maximum(times, 0)
-        slot = slots[local]
-        table = self._times
-        np.add.at(table["requests"], slot, 1)
-        np.add.at(table["from_arrival"], slot[from_arrival], 1)
-        np.add.at(table["first_sum_ns"], slot, times)
-        np.maximum.at(table["first_max_ns"], slot, times)
-        table["first_latest_ns"][slot] = times
+        begin = groups(local)
+        slot, table = slots[local[begin]], self._times
+        table["requests"][slot] += np.diff(begin, append=len(local))
+        table["from_arrival"][slot] += np.add.reduceat(from_arrival.astype(np.int64), begin)
+        _sum_up(table, "first", slot, times, begin)
         self._whole.of(role)[0].add(times)
 
     def _last(
         self, slots: NDArray[np.int64], local: NDArray[np.intp], role: int, times: NDArray[np.int64]
     ) -> None:
-        _finish(self._times, slots[local], times)
+        """`local` ascends, as in a line."""
+        if len(local):
+            _finish(self._times, slots[local], times)
         self._whole.of(role)[1].add(np.maximum(times, 0))
 
     def result(self, roles: NDArray[np.uint8]) -> tuple[NDArray[np.void], NDArray[np.int64], RequestTimes]:
@@ -182,8 +229,23 @@ def _answered_ns(
 
 
 def _finish(table: NDArray[np.void], slot: NDArray[np.int64], times: NDArray[np.int64]) -> None:
-    times = np.maximum(times, 0)
-    np.add.at(table["finished"], slot, 1)
-    np.add.at(table["last_sum_ns"], slot, times)
-    np.maximum.at(table["last_max_ns"], slot, times)
-    table["last_latest_ns"][slot] = times
+    """Those of one slot stand together."""
+    if not len(slot):
+        return
+    begin = groups(slot)
+    table["finished"][slot[begin]] += np.diff(begin, append=len(slot))
+    _sum_up(table, "last", slot[begin], np.maximum(times, 0), begin)
+
+
+def _sum_up(
+    table: NDArray[np.void],
+    name: str,
+    slot: NDArray[np.int64],
+    times: NDArray[np.int64],
+    begin: NDArray[np.intp],
+) -> None:
+    """Times in groups, one for each of `slot`, which are all different."""
+    table[f"{name}_sum_ns"][slot] += np.add.reduceat(times, begin)
+    longest = np.maximum.reduceat(times, begin)
+    table[f"{name}_max_ns"][slot] = np.maximum(table[f"{name}_max_ns"][slot], longest)
+    table[f"{name}_latest_ns"][slot] = times[np.append(begin[1:], len(times)) - 1]

@@ -68,18 +68,24 @@ class Sockets:
 
     def irrelevant(self, files: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """File numbers that are known not to be sockets; same shape."""
+        if not files.any():
+            return np.ones(len(files), bool)
         within = np.minimum(files, len(self._slot_of_file) - 1)
         mask: NDArray[np.bool_] = (self._slot_of_file[within] == _NO_SOCKET) & (within == files)
         return mask
 
     def slots(self, files: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Slot of each file number, -1 for what is no socket or not known; same shape."""
+        if not files.any():
+            return np.full(len(files), _NO_SOCKET, np.int64)
         within = np.minimum(files, len(self._slot_of_file) - 1)
         found = np.where(within == files, self._slot_of_file[within], _NO_SOCKET)
         return np.maximum(found, _NO_SOCKET).astype(np.int64)
 
     def unseen(self, files: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """File numbers of which it is not known whether they are sockets; same shape."""
+        if not files.any():
+            return np.zeros(len(files), bool)
         within = np.minimum(files, len(self._slot_of_file) - 1)
         mask: NDArray[np.bool_] = (self._slot_of_file[within] == _UNSEEN) | (within != files)
         return mask

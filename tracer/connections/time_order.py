@@ -13,15 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.probes.rows import join_rows, take_rows
-from uringtrace.tracer.record import OPERATION, Batch
+from uringtrace.tracer.connections.columns import Columns, joined, no_columns
 from uringtrace.tracer.records import SOCKET_EVENT
-
-_NAMES = """
-completed_ns submitted_ns result addr off arg0 arg1 arg2 arg3 arg4 tgid tid fd file second_file
-result_file len op_flags cqe_flags file_index opcode ioprio kind sqe_flags has_arguments
-"""
-KEPT = np.dtype([(name, OPERATION[name]) for name in _NAMES.split()])
-"""Of record.OPERATION what connections are made of: rows are copied several times."""
 
 SLACK_NS = 20_000_000
 """No record is expected later than this after a newer one: one drain of the ring buffer."""
@@ -33,8 +26,7 @@ STRIDE_NS = 50_000_000
 class Stretch:
     """Consecutive time; both arrays ascend by `completed_ns` and `ns`."""
 
-    operations: Batch
-    """dtype KEPT"""
+    operations: Columns
     events: NDArray[np.void]
     """dtype SOCKET_EVENT"""
 
@@ -43,26 +35,23 @@ class TimeOrder:
     """Holds records back until their order is certain."""
 
     def __init__(self) -> None:
-        self._operations: list[Batch] = []
+        self._operations: list[Columns] = []
         self._events: list[NDArray[np.void]] = []
         self._oldest = 0
         self._newest = 0
 
-    def add(
-        self, operations: Batch, chosen: NDArray[np.bool_], events: NDArray[np.void], newest_ns: int
-    ) -> Stretch | None:
-        """Take the `chosen` operations (shape (n,)) and events; returns what is certain, if enough.
+    def add(self, operations: Columns, events: NDArray[np.void], newest_ns: int) -> Stretch | None:
+        """Take operations and events; returns what is certain, if enough.
 
-        `newest_ns` is the latest time of all that came, chosen or not; 0 for none.
+        `newest_ns` is the latest time of all that came, also of what is not followed; 0 for none.
         """
-        for held, new, name in (
-            (self._operations, _kept(operations, chosen), "completed_ns"),
-            (self._events, events, "ns"),
-        ):
-            if len(new):
-                held.append(new)
-                oldest = int(new[name].min())
-                self._oldest = min(self._oldest or oldest, oldest)
+        if len(operations):
+            self._operations.append(operations)
+        if len(events):
+            self._events.append(events)
+        times = [part for part in (operations["completed_ns"], events["ns"]) if len(part)]
+        oldest = min((int(part.min()) for part in times), default=self._oldest)
+        self._oldest = min(self._oldest or oldest, oldest)
         self._newest = max(self._newest, newest_ns)
         if not self._oldest or self._newest - self._oldest < STRIDE_NS + SLACK_NS:
             return None
@@ -77,34 +66,34 @@ class TimeOrder:
         return self._take(2**63 - 1)
 
     def _take(self, until_ns: int) -> Stretch:
-        operations, later = _sorted_until(self._operations, KEPT, "completed_ns", until_ns)
-        events, later_events = _sorted_until(self._events, SOCKET_EVENT, "ns", until_ns)
+        operations, later = _operations_until(self._operations, until_ns)
+        events, later_events = _events_until(self._events, until_ns)
         self._operations = [later] if len(later) else []
         self._events = [later_events] if len(later_events) else []
-        starts = [
-            int(held[0][name]) for held, name in ((later, "completed_ns"), (later_events, "ns")) if len(held)
-        ]
+        starts = [int(times[0]) for times in (later["completed_ns"], later_events["ns"]) if len(times)]
         self._oldest = min(starts, default=0)
         return Stretch(operations, events)
 
 
-def _kept(operations: Batch, chosen: NDArray[np.bool_]) -> Batch:
-    rows = np.empty(int(chosen.sum()), KEPT)
-    every = len(rows) == len(operations)
-    for name in KEPT.names or ():
-        rows[name] = operations[name] if every else operations[name][chosen]
-    return rows
-
-
-def _sorted_until(
-    parts: list[NDArray[np.void]], dtype: np.dtype[np.void], name: str, until_ns: int
-) -> tuple[NDArray[np.void], NDArray[np.void]]:
+def _operations_until(parts: list[Columns], until_ns: int) -> tuple[Columns, Columns]:
     """What happened before `until_ns`, and the rest; both sorted, equal times as they came."""
     if not parts:
-        return np.zeros(0, dtype), np.zeros(0, dtype)
+        return no_columns(), no_columns()
+    whole = joined(parts)
+    time = whole["completed_ns"]
+    if (time[1:] < time[:-1]).any():
+        whole = whole.take(np.argsort(time, kind="stable"))
+    cut = int(np.searchsorted(whole["completed_ns"], np.uint64(until_ns)))
+    return whole.take(slice(None, cut)), whole.take(slice(cut, None))
+
+
+def _events_until(parts: list[NDArray[np.void]], until_ns: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """The same of socket events."""
+    if not parts:
+        return np.zeros(0, SOCKET_EVENT), np.zeros(0, SOCKET_EVENT)
     whole = join_rows(parts) if len(parts) > 1 else parts[0]
-    time = whole[name]
+    time = whole["ns"]
     if (time[1:] < time[:-1]).any():
         whole = take_rows(whole, np.argsort(time, kind="stable"))
-    cut = int(np.searchsorted(whole[name], np.uint64(until_ns)))
+    cut = int(np.searchsorted(whole["ns"], np.uint64(until_ns)))
     return whole[:cut], whole[cut:]

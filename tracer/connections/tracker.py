@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.by_slot import order_of
+from uringtrace.tracer.connections.columns import ColumnOf, Columns, Fields, columns_of
 from uringtrace.tracer.connections.connection import Connection
 from uringtrace.tracer.connections.descriptors import Descriptor
 from uringtrace.tracer.connections.history import History
@@ -25,7 +28,7 @@ from uringtrace.tracer.connections.sockets import Sockets, TrackedSocket
 from uringtrace.tracer.connections.time_order import Stretch, TimeOrder
 from uringtrace.tracer.connections.traffic import NOT_YET, Traffic
 from uringtrace.tracer.connections.turning_points import TurningPoints
-from uringtrace.tracer.record import SQE_FIXED_FILE, Batch, Kind, is_call
+from uringtrace.tracer.record import FIRST_CALL, SQE_FIXED_FILE, Kind
 from uringtrace.tracer.records import Records, SocketEventKind
 from uringtrace.tracer.source import Context, File, OpenSocket
 
@@ -51,7 +54,8 @@ class Standing:
 class ConnectionTracker:
     """Connections of one capture."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, noting: bool = False) -> None:
+        """`noting`: keep every request that the target answered, for `answered`."""
         names = context.operation_names
         self._states_attached = "inet_sock_set_state" in context.probes
         self._rules = MoveRules(names)
@@ -59,7 +63,7 @@ class ConnectionTracker:
         self._order = TimeOrder()
         self._sockets = Sockets()
         self._traffic = Traffic()
-        self._requests = RequestTimer()
+        self._requests = RequestTimer(noting=noting)
         self._history = History(self._sockets, self._turns)
         self._files: Mapping[int, File] = {}
         self._open_sockets: Sequence[OpenSocket] = ()
@@ -68,24 +72,30 @@ class ConnectionTracker:
         self._started_ns = context.started_ns
 
     def add(
-        self, records: Records, files: Mapping[int, File], open_sockets: Sequence[OpenSocket] = ()
+        self,
+        records: Records,
+        files: Mapping[int, File],
+        open_sockets: Sequence[OpenSocket] = (),
+        column: ColumnOf | None = None,
     ) -> None:
         """Take one drain. `files` and `open_sockets` are those of the source; both may have grown.
 
         Files are looked up a little later than here: `files` should be the source's own mapping.
+        `column` gives fields of the operations, where somebody has made contiguous columns of them.
         """
         self._files = files
         self._note_open(open_sockets)
         batch, events = records.operations, records.socket_events
+        fields: Fields = batch if column is None else _Shared(column, len(batch))
         newest = max(
-            (int(part[name].max()) for part, name in ((batch, "completed_ns"), (events, "ns")) if len(part)),
-            default=0,
+            (int(times.max()) for times in (fields["completed_ns"], events["ns"]) if len(times)), default=0
         )
         known = self._sockets.irrelevant
-        relevant = ~(known(batch["file"]) & known(batch["second_file"]) & known(batch["result_file"]))
-        relevant |= self._turns.without_file(batch)
+        relevant = ~(known(fields["file"]) & known(fields["second_file"]) & known(fields["result_file"]))
+        relevant |= self._turns.without_file(fields)
         self._history.keep_memory(records, relevant)
-        stretch = self._order.add(batch, relevant, events[~known(events["file"])], newest)
+        operations = columns_of(batch, relevant, column)
+        stretch = self._order.add(operations, events[~known(events["file"])], newest)
         if stretch is not None:
             self._settle(stretch)
 
@@ -131,6 +141,17 @@ class ConnectionTracker:
         self._settle(self._order.until(until_ns))
         self._grow()
         return self._requests.result(self._sockets.roles)[2]
+
+    def answered(self) -> NDArray[np.void]:
+        """Requests of which it became certain since the last time that they were answered.
+
+        dtype ANSWERED; the number of a slot's connection is that of `connection_number`.
+        """
+        return self._requests.taken()
+
+    def connection_number(self, slot: int) -> int:
+        """As in `Connection.number`; 0: it is none."""
+        return self._sockets.all[slot].number
 
     def forget(self, slots: Sequence[int]) -> NDArray[np.int64]:
         """Give up sockets that have ended, so that memory does not grow with their number.
@@ -184,7 +205,9 @@ class ConnectionTracker:
         event_slot = sockets.slots(events["file"])
 
         moves = self._rules.moves(batch)
-        move_slot = np.where(moves.second, second_slot[moves.row], slot[moves.row])
+        move_slot = slot[moves.row]
+        if moves.second.any():
+            move_slot = np.where(moves.second, second_slot[moves.row], move_slot)
         moves, move_slot = _of_sockets(moves, move_slot)
         row, turn = self._turns.find(batch, slot, second_slot, result_slot)
         self._history.turn(batch, row, turn, slot, second_slot, result_slot)
@@ -200,20 +223,20 @@ class ConnectionTracker:
         self._traffic.add_errors(batch, slot)
         self._time_requests(batch, moves, move_slot, events, event_slot)
 
-    def _meet(self, batch: Batch, events: NDArray[np.void]) -> None:
+    def _meet(self, batch: Columns, events: NDArray[np.void]) -> None:
         """Learn files in the order in which they appear; the file of an operation before its result."""
-        named = [batch["file"], batch["second_file"], batch["result_file"], events["file"]]
-        numbers = np.concatenate(named)
-        times = np.concatenate([batch["completed_ns"]] * 3 + [events["ns"]])
-        fresh = np.flatnonzero(self._sockets.unseen(numbers))
-        if len(fresh):
-            rank = np.repeat([1, 2, 3, 0], [len(part) for part in named])
-            order = fresh[np.lexsort((fresh, rank[fresh], times[fresh]))]
-            self._sockets.meet(numbers[order], self._files)
+        named = [events["file"], batch["file"], batch["second_file"], batch["result_file"]]
+        fresh = [np.flatnonzero(self._sockets.unseen(numbers)) for numbers in named]
+        if any(map(len, fresh)):
+            moments = [events["ns"], *[batch["completed_ns"]] * 3]
+            numbers = np.concatenate([part[rows] for part, rows in zip(named, fresh, strict=True)])
+            times = np.concatenate([part[rows] for part, rows in zip(moments, fresh, strict=True)])
+            rank = np.repeat(np.arange(4), [len(rows) for rows in fresh])
+            self._sockets.meet(numbers[np.lexsort((rank, times))], self._files)
         self._grow()
 
     def _uses(
-        self, batch: Batch, slot: NDArray[np.int64], turning: NDArray[np.intp]
+        self, batch: Columns, slot: NDArray[np.int64], turning: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Rows in which a socket is used by another descriptor than before, and the sockets.
 
@@ -222,12 +245,11 @@ class ConnectionTracker:
         key = _keys(batch)
         of_socket = (slot >= 0) & (batch["fd"] >= 0) & ~self._sockets.listening[np.maximum(slot, 0)]
         used = np.flatnonzero(of_socket)
-        order = used[np.argsort(slot[used], kind="stable")]
+        order = used[order_of(slot[used])]
         if not len(order):
             return order, slot[order]
-        turns = np.zeros(len(batch), bool)
-        turns[turning] = True
-        owner, keys = slot[order], np.where(turns[order], _NO_KEY, key[order])
+        key[turning] = _NO_KEY
+        owner, keys = slot[order], key[order]
         before = np.concatenate([[_NO_KEY], keys[:-1]])
         first = np.concatenate([[True], owner[1:] != owner[:-1]])
         before[first] = self._descriptor[owner[first]]
@@ -239,7 +261,7 @@ class ConnectionTracker:
 
     def _time_requests(
         self,
-        batch: Batch,
+        batch: Columns,
         moves: Moves,
         move_slot: NDArray[np.int64],
         events: NDArray[np.void],
@@ -261,13 +283,29 @@ class ConnectionTracker:
 
 def _of_sockets(moves: Moves, slot: NDArray[np.int64]) -> tuple[Moves, NDArray[np.int64]]:
     chosen = slot >= 0
+    if chosen.all():
+        return moves, slot
     parts = {name: getattr(moves, name)[chosen] for name in Moves.__slots__}
     return Moves(**parts), slot[chosen]
 
 
-def _keys(batch: Batch) -> NDArray[np.int64]:
+class _Shared:
+    """Columns that somebody else keeps, as `Fields`."""
+
+    def __init__(self, column: ColumnOf, length: int) -> None:
+        self._column = column
+        self._length = length
+
+    def __getitem__(self, name: str, /) -> NDArray[Any]:
+        return self._column(name)
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _keys(batch: Columns) -> NDArray[np.int64]:
     """The descriptor of each row as one number: process, whether direct, number; shape (n,)."""
-    direct = ~is_call(batch) & (batch["sqe_flags"] & SQE_FIXED_FILE != 0)
+    direct = (batch["opcode"] < FIRST_CALL) & (batch["sqe_flags"] & SQE_FIXED_FILE != 0)
     process: NDArray[np.int64] = batch["tgid"].astype(np.int64) << 33
     keys: NDArray[np.int64] = process | direct.astype(np.int64) << 32 | batch["fd"].astype(np.int64)
     return keys

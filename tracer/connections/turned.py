@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.columns import Fields
 from uringtrace.tracer.connections.descriptors import Descriptor
-from uringtrace.tracer.record import FIRST_CALL, SQE_FIXED_FILE, Batch
+from uringtrace.tracer.record import FIRST_CALL, SQE_FIXED_FILE
 
 ANY_PLACE = 0xFFFF_FFFF
 """Where the kernel chooses the place of a direct descriptor (IORING_FILE_INDEX_ALLOC)."""
@@ -79,7 +80,7 @@ class Turned(NamedTuple):
         return self.arg1 & 0xFFFF_FFFF if self.is_call else self.len
 
 
-def turned(batch: Batch, rows: NDArray[np.intp]) -> list[Turned]:
+def turned(batch: Fields, rows: NDArray[np.intp]) -> list[Turned]:
     """The chosen rows, in their order."""
     columns = [batch[name][rows].tolist() for name in Turned._fields]
     return [Turned._make(values) for values in zip(*columns, strict=True)]

@@ -14,7 +14,8 @@ from errno import EALREADY, EINPROGRESS, EINTR, EISCONN
 import numpy as np
 from numpy.typing import NDArray
 
-from uringtrace.tracer.record import OPCODES, Batch, Kind
+from uringtrace.tracer.connections.columns import Columns, Fields
+from uringtrace.tracer.record import OPCODES, Kind
 
 
 class Turn(IntEnum):
@@ -73,17 +74,16 @@ class TurningPoints:
         for opcode, name in operation_names.items():
             self._turn[opcode] = _TURNS.get(name, Turn.NONE)
 
-    def without_file(self, batch: Batch) -> NDArray[np.bool_]:
+    def without_file(self, batch: Fields) -> NDArray[np.bool_]:
         """Rows that matter although they name no file: the end of a process, CLOSE, close_range."""
         turn = self._turn[batch["opcode"]]
-        mask: NDArray[np.bool_] = (
-            (turn == Turn.EXIT) | (turn == Turn.CLOSE_RANGE) | ((turn == Turn.CLOSE) & (batch["file"] == 0))
-        )
-        return mask
+        ends = turn == Turn.CLOSE
+        mask: NDArray[np.bool_] = (turn == Turn.EXIT) | (turn == Turn.CLOSE_RANGE)
+        return mask | (ends & (batch["file"] == 0)) if ends.any() else mask
 
     def find(
         self,
-        batch: Batch,
+        batch: Columns,
         slot: NDArray[np.int64],
         second_slot: NDArray[np.int64],
         result_slot: NDArray[np.int64],
@@ -92,41 +92,45 @@ class TurningPoints:
 
         The slots are those of each row's first, second and resulting file, -1 for none.
         """
-        turn = self._turn[batch["opcode"]]
-        result = batch["result"]
-        ended = (batch["kind"] == Kind.COMPLETION) | (batch["kind"] == Kind.SILENT)
+        every = self._turn[batch["opcode"]]
+        # Few rows can be any: the rest is not looked at.
+        row = np.flatnonzero((every != Turn.NONE) | (result_slot >= 0))
+        if not len(row):
+            return row, every[row]
+        rows = batch.take(row)
+        turn, result, kind = every[row], rows["result"], rows["kind"]
+        ended = (kind == Kind.COMPLETION) | (kind == Kind.SILENT)
         done = ended & (result >= 0)
-        is_socket = slot >= 0
-        ulp, tls = self._options(batch, turn)
+        is_socket = slot[row] >= 0
+        ulp, tls = self._options(rows, turn)
         chosen = done & is_socket & ((turn == Turn.SHUTDOWN) | ulp | tls)
-        chosen |= (done & (result_slot >= 0)) | ((turn == Turn.REPLACE) & done & (second_slot >= 0))
+        chosen |= (done & (result_slot[row] >= 0)) | ((turn == Turn.REPLACE) & done & (second_slot[row] >= 0))
         chosen |= (turn == Turn.CONNECT) & is_socket
         # A close that fails has closed the descriptor all the same (close(2)).
         chosen |= (turn == Turn.CLOSE) & ended & is_socket
-        chosen |= done & self.without_file(batch)
-        fast_open = batch["arg3"] & np.uint64(_MSG_FASTOPEN) != 0
+        chosen |= done & self.without_file(rows)
+        fast_open = rows["arg3"] & np.uint64(_MSG_FASTOPEN) != 0
         chosen |= (turn == Turn.SEND) & is_socket & fast_open
-        row = np.flatnonzero(chosen)
-        return row, turn[row]
+        return row[chosen], turn[chosen]
 
-    def options(self, batch: Batch) -> NDArray[np.bool_]:
+    def options(self, batch: Fields) -> NDArray[np.bool_]:
         """Rows that give a socket its upper-layer protocol, or set it up."""
         ulp, tls = self._options(batch, self._turn[batch["opcode"]])
         return ulp | tls
 
-    def connects(self, batch: Batch) -> NDArray[np.bool_]:
+    def connects(self, batch: Fields) -> NDArray[np.bool_]:
         mask: NDArray[np.bool_] = self._turn[batch["opcode"]] == Turn.CONNECT
         return mask
 
-    def _options(self, batch: Batch, turn: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _options(self, batch: Fields, turn: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         ulp, tls = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
         command = (turn == Turn.COMMAND) & (batch["off"] & _LOW == _SOCKET_URING_OP_SETSOCKOPT)
         sets = np.flatnonzero((turn == Turn.OPTION) | command)
         if len(sets):
+            call, addr = turn[sets] == Turn.OPTION, batch["addr"][sets]
             # struct io_uring_sqe: level and optname share their place with addr.
-            rows, call = batch[sets], turn[sets] == Turn.OPTION
-            level = np.where(call, rows["arg1"], rows["addr"]) & _LOW
-            option = np.where(call, rows["arg2"], rows["addr"] >> _HIGH) & _LOW
+            level = np.where(call, batch["arg1"][sets], addr) & _LOW
+            option = np.where(call, batch["arg2"][sets], addr >> _HIGH) & _LOW
             ulp[sets] = (level == SOL_TCP) & (option == TCP_ULP)
             tls[sets] = level == SOL_TLS
         return ulp, tls

@@ -60,7 +60,7 @@ class Waiting:
         self.evicted = 0
 
     def observe(self, step: Step) -> None:
-        self._followed.add(step.records, step.facts)
+        self._followed.add(step.records, step.facts, step.column)
         self._note_timers(step)
         self._note_states(step)
         if not len(step):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uringtrace.tracer.connections import Connection, ConnectionTracker
+from uringtrace.tracer.connections.columns import ColumnOf
 from uringtrace.tracer.connections.result import Numbers, connection_of
 from uringtrace.tracer.connections.time_order import SLACK_NS
 from uringtrace.tracer.connections.tracker import Standing
@@ -59,10 +60,10 @@ class ConnectionsNow:
         self.unfinished = False
         """Some were left to be built for the next picture."""
 
-    def add(self, records: Records, facts: FilesAndFacts) -> None:
-        """Take one drain."""
+    def add(self, records: Records, facts: FilesAndFacts, column: ColumnOf | None = None) -> None:
+        """Take one drain; `column` has its operations column by column, where somebody made them."""
         self._quiet = 0
-        self._tracker.add(records, facts.files, facts.open_sockets)
+        self._tracker.add(records, facts.files, facts.open_sockets, column)
 
     def take(
         self, open_sockets: Sequence[OpenSocket], at_ns: int, *, ended: bool = False

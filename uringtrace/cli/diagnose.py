@@ -16,6 +16,7 @@ from uringtrace.cli.counting import add_colour_argument, add_duration_argument, 
 from uringtrace.cli.output import notice
 from uringtrace.cli.signals import pass_on, stopping_on_signals
 from uringtrace.cli.target_options import add_target_arguments, recording_from, target_from
+from uringtrace.cli.wake_chain import add_wake_chain_argument, show_wake_chain, wanted
 from uringtrace.errors import EXIT_GATE
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ class DiagnoseCommand:
   uringtrace diagnose night              of a recording
   uringtrace diagnose --fail-on warn -- ./server-test
   uringtrace diagnose --fail-on warn --baseline before after
-what each finding means: docs/findings.md, JSON: docs/json.md"""
+  uringtrace diagnose --wake-chain slowest -d 10 4711
+                                         who woke whom for the slowest request
+what each finding means: docs/findings.md, chains: docs/wake-chain.md
+JSON: docs/json.md"""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         add_target_arguments(parser, recording=True)
@@ -76,9 +80,15 @@ what each finding means: docs/findings.md, JSON: docs/json.md"""
             metavar="SEVERITY",
             help=f"exit code 3 for a finding at least so severe: {', '.join(GATES)}",
         )
+        add_wake_chain_argument(parser)
         add_colour_argument(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
+        request = wanted(arguments)
+        if request is not None:
+            with opened(arguments) as stream:
+                show_wake_chain(stream, request, arguments)
+            return pass_on(stream.child_status())
         import uringtrace.tracer.findings  # noqa: F401  (what is slow to load, before anything is attached)
 
         baseline = None if arguments.baseline is None else Baseline.read(arguments.baseline)

@@ -1,0 +1,15 @@
+"""Recordings of servers: every number of every connection is what it was, however the records are batched."""
+
+import json
+
+import pytest
+
+from tests.connections.recorded import RECORDINGS, WRITTEN_DOWN, told
+
+EXPECTED = json.loads(WRITTEN_DOWN.read_text())
+
+
+@pytest.mark.parametrize("most_rows", [None, 97])
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_the_connections_of_a_recording(name: str, most_rows: int | None) -> None:
+    assert told(name, most_rows) == EXPECTED[name]

@@ -52,7 +52,7 @@ _ARCHITECTURES = (
         "epoll",
         "one reactor over epoll",
         modes=("level", "edge"),
-        faults=(*_IN_THE_LOOP, "starvation", "accept-spin", "leaked-connections"),
+        faults=(*_IN_THE_LOOP, "starvation", "accept-spin", "leaked-connections", "tiny-writes"),
     ),
     Architecture(
         "epoll-workers",
@@ -67,7 +67,7 @@ _ARCHITECTURES = (
         faults=("futurelock", "lost-waker"),
         workers=True,
     ),
-    Architecture("asyncio", "Python's own event loop", faults=_IN_THE_LOOP),
+    Architecture("asyncio", "Python's own event loop", faults=(*_IN_THE_LOOP, "tiny-writes")),
     Architecture("uvloop", "asyncio's interface over libuv", packages=("uvloop",)),
     Architecture("greenlet", "green threads that look blocking, over epoll", packages=("greenlet",)),
     Architecture(
@@ -102,6 +102,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "starvation": "one busy connection is served as long as it has requests",
         "accept-spin": "accept is called again and again although it says EAGAIN",
         "leaked-connections": "what the client has closed is never closed here",
+        "tiny-writes": "an answer leaves line by line, a call for each",
         "thundering-herd": "every worker is woken for each connection",
         "futurelock": "a future keeps its place in a lock's queue and is never polled again",
         "lost-waker": "a task is put aside and nobody is told to wake it",

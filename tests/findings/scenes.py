@@ -52,6 +52,7 @@ FAULTS = (
     Scene("epoll", visits.firehose, "starvation", "starved-connections"),
     Scene("epoll", visits.one_after_another, "accept-spin", "eagain-storm", "eagain"),
     Scene("epoll", visits.leave_first, "leaked-connections", "leaked-connections", "leaked"),
+    *(Scene(server, _ROUNDS, "tiny-writes", "tiny-writes", "writes") for server in ("epoll", "asyncio")),
     Scene(
         "epoll-workers", visits.at_once, "thundering-herd", "thundering-herd", "eagain", ("--workers", "4")
     ),

@@ -26,6 +26,7 @@ from uringtrace.tracer.findings.rules.sqpoll import PollingThreadAsleep, Polling
 from uringtrace.tracer.findings.rules.starvation import StarvedConnections
 from uringtrace.tracer.findings.rules.stuck_request import StuckRequest
 from uringtrace.tracer.findings.rules.taken_away import MemoryUnmapped, UnregisteredInUse
+from uringtrace.tracer.findings.rules.tiny_writes import TinyWrites
 
 RULES: tuple[type[Rule], ...] = (
     WorkerPunts,
@@ -53,4 +54,5 @@ RULES: tuple[type[Rule], ...] = (
     StuckRequest,
     LeakedConnections,
     HeadOfLine,
+    TinyWrites,
 )

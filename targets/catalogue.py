@@ -73,7 +73,7 @@ _ARCHITECTURES = (
     Architecture(
         "uring",
         "io_uring, submissions batched into one io_uring_enter",
-        faults=("one-by-one", "cq-overflow", "io-wq-writes", "unarmed-recv"),
+        faults=("one-by-one", "cq-overflow", "io-wq-writes", "worker-storm", "unarmed-recv"),
         io_uring=True,
     ),
     Architecture("uring-sqpoll", "io_uring with no system call in steady state", io_uring=True),
@@ -109,6 +109,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "one-by-one": "io_uring_enter for every single operation",
         "cq-overflow": "a completion queue too small, emptied too late",
         "io-wq-writes": "an access log whose writes need worker threads",
+        "worker-storm": "every connection holds a worker thread of the kernel",
         "unarmed-recv": "a multishot receive runs out of buffers and is not armed again",
     }
 )

@@ -61,6 +61,7 @@ FAULTS = (
     Scene("uring", _ROUNDS, "one-by-one", "one-submission-per-call", "alone"),
     Scene("uring", _ROUNDS, "cq-overflow", "cq-overflow", "overflows"),
     Scene("uring", _ROUNDS, "io-wq-writes", "io-wq-punts", "punts"),
+    Scene("uring", visits.stay, "worker-storm", "worker-storm", "at_once"),
     Scene("uring", visits.too_much_at_once, "unarmed-recv", "multishot-ended", "ended"),
 )
 

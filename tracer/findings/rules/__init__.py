@@ -27,9 +27,11 @@ from uringtrace.tracer.findings.rules.starvation import StarvedConnections
 from uringtrace.tracer.findings.rules.stuck_request import StuckRequest
 from uringtrace.tracer.findings.rules.taken_away import MemoryUnmapped, UnregisteredInUse
 from uringtrace.tracer.findings.rules.tiny_writes import TinyWrites
+from uringtrace.tracer.findings.rules.worker_storm import WorkerStorm
 
 RULES: tuple[type[Rule], ...] = (
     WorkerPunts,
+    WorkerStorm,
     OneByOne,
     CompletionQueueOverflow,
     PollingThreadAsleep,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import select
+import socket
 
+from uringtrace.targets.faults.pieces import TinyWrites
 from uringtrace.targets.readiness.connection import Connection, Want
 from uringtrace.targets.readiness.loop import Loop
 from uringtrace.targets.readiness.mechanisms import READ, WRITE
@@ -75,3 +77,19 @@ class Herding(Loop):
 
     def nothing_to_accept(self) -> None:
         self.tally.fault()
+
+
+class Piecemeal(Loop):
+    """An answer leaves line by line, over sockets on which the kernel gathers small segments.
+
+    The first line goes at once. The others wait until the peer has acknowledged it, and a peer that
+    waits for the rest does so when its timer for that has expired (Nagle against delayed ACK).
+    Counted: the writes.
+    """
+
+    output = TinyWrites
+
+    def watch_listener(self) -> None:
+        # Accepted sockets inherit it.
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        super().watch_listener()

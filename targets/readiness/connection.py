@@ -76,6 +76,7 @@ class Connection:
         *,
         drain: bool,
         in_request: Callable[[], None] | None = None,
+        output: type[Output] = Output,
     ) -> None:
         """`drain`: readiness is told once (edge-triggered), so that reading has to go on until
         EAGAIN; else one recv for each. `in_request` is called for every request."""
@@ -93,7 +94,7 @@ class Connection:
         self._tally = tally
         self._drain = drain
         self._in_request = in_request
-        self._output = Output(connection, tally)
+        self._output = output(connection, tally)
         self._delayed: Answer | None = None
         self._file: int | None = None
         self._file_left = 0

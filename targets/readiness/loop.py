@@ -18,6 +18,7 @@ from uringtrace.targets.http.service import Service
 from uringtrace.targets.readiness.connection import Connection, Want
 from uringtrace.targets.readiness.deadlines import Deadlines
 from uringtrace.targets.readiness.mechanisms import BROKEN, READ, WRITE, Mechanism
+from uringtrace.targets.readiness.output import Output
 from uringtrace.targets.serving import say
 from uringtrace.targets.stop import Stop
 from uringtrace.targets.truth import Tally
@@ -34,6 +35,8 @@ _WATCHED_FOR = {Want.INPUT: READ, Want.LEAVE: READ, Want.OUTPUT: WRITE, Want.DEL
 
 class Loop:
     """One thread's event loop over one listener."""
+
+    output: type[Output] = Output
 
     def __init__(
         self,
@@ -187,6 +190,7 @@ class Loop:
             self.tally,
             drain=self.mechanism.edge,
             in_request=self._in_request,
+            output=self.output,
         )
         connection.watched = READ | WRITE if self.mechanism.edge else READ
         self.mechanism.add(fd, connection.watched)

@@ -38,9 +38,16 @@ class Output:
         Less than all means that there is no room left either. Raises OSError when the peer
         is gone.
         """
+        return self._offer(len(self._parts))
+
+    def send_first(self) -> int:
+        """The same with the first part alone."""
+        return self._offer(1)
+
+    def _offer(self, count: int) -> int:
         parts = self._parts
         try:
-            if len(parts) == 1:
+            if count == 1:
                 sent = self._connection.send(parts[0][0])
             else:
                 sent = self._connection.sendmsg([data for data, _ in parts])

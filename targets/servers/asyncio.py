@@ -28,6 +28,8 @@ chooses how much. Whatever blocks blocks everybody. /file is read in the loop, o
 run_in_executor would move the wait to another thread and with it what there is to see. The faults
 `blocking-sleep`, `blocking-file` and `blocking-getaddrinfo` block in every tenth request; in the
 trace, nobody is in epoll_wait for that time, and the call that the thread is in instead is the cause.
+With `tiny-writes` a request costs a sendto for each line of its answer; asyncio sets TCP_NODELAY, so
+that none of them waits.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from uringtrace.targets.faults.blocking import Blocking
+from uringtrace.targets.faults.blocking import BLOCKING_FAULTS, Blocking
+from uringtrace.targets.faults.pieces import lines_of
 from uringtrace.targets.http.exchange import Exchange
 from uringtrace.targets.http.service import Answer, Service
 from uringtrace.targets.serving import House, Options
@@ -71,7 +74,8 @@ class _Server:
     def __init__(self, options: Options, house: House) -> None:
         self.service = Service(options.documents)
         self.tally = house.truth.tally()
-        self.blocking = Blocking(options.fault, self.tally) if options.fault else None
+        self.blocking = Blocking(options.fault, self.tally) if options.fault in BLOCKING_FAULTS else None
+        self.in_lines = options.fault == "tiny-writes"
         self.connections: set[_Connection] = set()
         self.none_open = asyncio.Event()
         self.stopping = False
@@ -206,7 +210,7 @@ class _Connection(asyncio.Protocol):
     def _begin(self, answer: Answer) -> None:
         self._answer = answer
         self._left = len(answer.head) + len(answer.body) + (answer.document.size if answer.document else 0)
-        self._pieces = _pieces(answer)
+        self._pieces = _pieces(answer, in_lines=self._server.in_lines)
         if self._server.blocking is not None:
             self._server.blocking.in_request()
         if answer.delay_ms:
@@ -234,6 +238,8 @@ class _Connection(asyncio.Protocol):
             self.transport.write(piece)
             if not (self._paused or self.transport.is_closing()):
                 self._settle(self._handed_over)
+                if self._server.in_lines:
+                    self._server.tally.fault()
 
     def _settle(self, sent: int) -> None:
         """The kernel has taken so many bytes since the connection began."""
@@ -254,9 +260,12 @@ class _Connection(asyncio.Protocol):
             self._timer = self._server.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
-def _pieces(answer: Answer) -> Iterator[bytes]:
+def _pieces(answer: Answer, *, in_lines: bool) -> Iterator[bytes]:
     """The bytes of an answer. A file is read here, in the loop; raises OSError."""
-    yield answer.head + answer.body
+    if in_lines:
+        yield from lines_of(answer.head + answer.body)
+    else:
+        yield answer.head + answer.body
     if answer.document is not None:
         with answer.document.path.open("rb", buffering=0) as file:
             left = answer.document.size

@@ -38,6 +38,8 @@ With `--fault`, counted in the last line:
 - `leaked-connections`: what the peer has closed stays open. `uringtrace stat --connections -d 1
   -p PID`: `6,311 opened, 1,686 from before, 0 closed`; in `log` the `recvfrom` that returns 0
   is followed by an `epoll_ctl` (EPOLL_CTL_DEL) in place of `close`.
+- `tiny-writes`: a `sendto` for each line of an answer, without TCP_NODELAY. The first leaves at
+  once, the rest after the peer's acknowledgement: the next `epoll_wait` takes 40 ms.
 """
 
 from __future__ import annotations
@@ -46,14 +48,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from uringtrace.targets.faults.blocking import BLOCKING_FAULTS, Blocking
-from uringtrace.targets.faults.reactor import Leaking, Spinning, Starving
+from uringtrace.targets.faults.reactor import Leaking, Piecemeal, Spinning, Starving
 from uringtrace.targets.http.service import Service
 from uringtrace.targets.readiness.loop import Loop
 from uringtrace.targets.readiness.mechanisms import Epoll
 from uringtrace.targets.serving import House, Options
 
 _FAULTY: Mapping[str | None, type[Loop]] = MappingProxyType(
-    {"starvation": Starving, "accept-spin": Spinning, "leaked-connections": Leaking}
+    {
+        "starvation": Starving,
+        "accept-spin": Spinning,
+        "leaked-connections": Leaking,
+        "tiny-writes": Piecemeal,
+    }
 )
 
 

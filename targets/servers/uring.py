@@ -10,16 +10,26 @@ requests; `uringtrace` shows the operations inside. With `--fault`:
 - `one-by-one`: as many calls as operations, and more.
 - `cq-overflow`: completions on the path `overflow`; late, but none is lost.
 - `io-wq-writes`: WRITE on the path `io-wq`, and threads `iou-wrk-PID`.
+- `worker-storm`: SPLICE in flight for each connection, and as many threads `iou-wrk-PID`.
 - `unarmed-recv`: a RECV ends with ENOBUFS, and its connection is silent from then on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from uringtrace.targets.serving import House, Options
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.descriptors import Descriptors
 from uringtrace.targets.uring.documents import KnownDocuments
-from uringtrace.targets.uring.faults import LoggingServer, OneByOne, UnarmedRecv, reap_late
+from uringtrace.targets.uring.faults import (
+    LoggingServer,
+    MirroringServer,
+    OneByOne,
+    UnarmedRecv,
+    reap_late,
+)
 from uringtrace.targets.uring.probing import demand, provided_buffers, try_multishot_receive
 from uringtrace.targets.uring.ring import Ring, first_ring
 from uringtrace.targets.uring.server import NEEDED, NOBODY, RingServer
@@ -46,6 +56,8 @@ def serve(options: Options, house: House) -> None:
         )
         server.completed[c.OP_RECV] += try_multishot_receive(ring, buffers, c.OP_RECV << 32 | NOBODY)
         more = {"writes": server.open_log()} if isinstance(server, LoggingServer) else {}
+        if isinstance(server, MirroringServer):
+            server.open_mirror()
         with house.listen(blocking=False) as listener:
             server.start(listener)
             ring.submit()
@@ -72,9 +84,12 @@ def _ring(fault: str | None) -> Ring:
 
 
 def _server(fault: str | None) -> type[RingServer]:
-    if fault == "unarmed-recv":
-        return UnarmedRecv
-    return LoggingServer if fault == "io-wq-writes" else RingServer
+    return _FAULTY.get(fault, RingServer)
+
+
+_FAULTY: Mapping[str | None, type[RingServer]] = MappingProxyType(
+    {"unarmed-recv": UnarmedRecv, "io-wq-writes": LoggingServer, "worker-storm": MirroringServer}
+)
 
 
 def _turns(ring: Ring, server: RingServer, house: House) -> None:

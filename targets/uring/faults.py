@@ -6,6 +6,7 @@ Each class replaces one thing of the healthy server and counts how often it did 
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from uringtrace.targets.http.service import Answer
 from uringtrace.targets.truth import Tally
 from uringtrace.targets.uring import constants as c
 from uringtrace.targets.uring.answers import Sending
-from uringtrace.targets.uring.connections import Connection
+from uringtrace.targets.uring.connections import Connection, Steps
 from uringtrace.targets.uring.ring import Completion, Ring
 from uringtrace.targets.uring.server import NOBODY, RingServer
 
@@ -116,6 +117,55 @@ class LoggingServer(RingServer):
         return whole
 
 
+class MirroringServer(RingServer):
+    """`worker-storm`: a line for each answer goes through a pipe of the connection into a mirror, by SPLICE.
+
+    SPLICE has no way but a worker thread (io_uring/splice.c), and one that waits for its pipe keeps it:
+    as many workers as connections. Count: connections, each of which held one.
+    """
+
+    def open_mirror(self) -> None:
+        """Make the mirror, which keeps nothing."""
+        self._mirror = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._pipes: dict[int, int] = {}
+        """The end to write to, by the connection's slot."""
+
+    def close(self) -> None:
+        super().close()
+        os.close(self._mirror)
+
+    def dispatch(self, completion: Completion) -> None:
+        opcode, reading = completion.user_data >> 32, completion.user_data & 0xFFFFFFFF
+        if opcode != c.OP_SPLICE:
+            super().dispatch(completion)
+            return
+        self.completed[c.OP_SPLICE] += 1
+        if completion.result > 0:
+            self._splice(reading)
+        else:
+            os.close(reading)
+
+    def _splice(self, reading: int) -> None:
+        self._ring.push(
+            c.OP_SPLICE, c.OP_SPLICE << 32 | reading, self._mirror, _AT_POSITION, _MOST_MIRRORED,
+            offset=_AT_POSITION, file_index=reading,
+        )  # fmt: skip
+
+    def _converse(self, connection: Connection) -> Steps:
+        reading, self._pipes[connection.slot] = os.pipe2(os.O_CLOEXEC)
+        self._splice(reading)
+        self._tally.fault()
+        yield from super()._converse(connection)
+        # Its other end hears of that.
+        os.close(self._pipes.pop(connection.slot))
+
+    def _answer(self, connection: Connection, answer: Answer) -> Sending:
+        whole = yield from super()._answer(connection, answer)
+        os.write(self._pipes[connection.slot], b"%d %d\n" % (answer.status, len(answer.body)))
+        return whole
+
+
+_MOST_MIRRORED = 4096
 _AT_POSITION = (1 << 64) - 1
 """`offset` -1: at the file's position, and forward (io_uring_enter(2))."""
 

@@ -52,6 +52,7 @@ FAULTS = (
     Scene("epoll", visits.firehose, "starvation", "starved-connections"),
     Scene("epoll", visits.one_after_another, "accept-spin", "eagain-storm", "eagain"),
     Scene("epoll", visits.leave_first, "leaked-connections", "leaked-connections", "leaked"),
+    *(Scene(server, _ROUNDS, "tiny-writes", "tiny-writes", "writes") for server in ("epoll", "asyncio")),
     Scene(
         "epoll-workers", visits.at_once, "thundering-herd", "thundering-herd", "eagain", ("--workers", "4")
     ),
@@ -60,6 +61,7 @@ FAULTS = (
     Scene("uring", _ROUNDS, "one-by-one", "one-submission-per-call", "alone"),
     Scene("uring", _ROUNDS, "cq-overflow", "cq-overflow", "overflows"),
     Scene("uring", _ROUNDS, "io-wq-writes", "io-wq-punts", "punts"),
+    Scene("uring", visits.stay, "worker-storm", "worker-storm", "at_once"),
     Scene("uring", visits.too_much_at_once, "unarmed-recv", "multishot-ended", "ended"),
 )
 

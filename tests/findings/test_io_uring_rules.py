@@ -90,6 +90,14 @@ def test_calls_for_single_operations_are_found():
     assert (found.subject.tid, found.subject.fd) == (4243, 4)
 
 
+def test_a_call_that_only_waits_could_have_submitted_too():
+    """io_uring_submit for one operation, and io_uring_wait_cqe at once after it."""
+    waits = call("io_uring_enter", 4, 0, 1, ENTER_GETEVENTS, after_ns=1_010_000, took_ns=1_000, fd=4)
+    alone = call("io_uring_enter", 4, 1, 0, 0, took_ns=1_000, fd=4, result=1)
+    found = finding(diagnosed(rows(repeated(alone, 200), repeated(waits, 200))), "one-submission-per-call")
+    assert (found.value("avoidable"), found.value("calls")) == (200, 200)
+
+
 @pytest.mark.parametrize(
     "batch",
     [enters(500, submitted=8), enters(500, wait=1), enters(20)],

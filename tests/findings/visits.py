@@ -84,6 +84,17 @@ def leave_first(address: Address) -> None:
         read_answers(peer)
 
 
+def stay(address: Address, *, connections: int = 48) -> None:
+    """All connections stay, after one request each, until one of them has waited for its answer."""
+    with ExitStack() as stack:
+        peers = connected(stack, address, connections)
+        for peer in peers:
+            peer.sendall(request("/"))
+            read_answers(peer)
+        peers[0].sendall(request("/sleep/800"))
+        read_answers(peers[0])
+
+
 def give_up(address: Address, paths: Iterable[str]) -> None:
     """Clients that ask once each, all at once, and go when no answer has come for a while."""
     with ExitStack() as stack:

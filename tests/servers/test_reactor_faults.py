@@ -109,6 +109,17 @@ def test_what_clients_close_stays_open(mode: str) -> None:
     assert (last["connections"], last["closed"]) == (21, 1)
 
 
+@pytest.mark.parametrize("name", ["epoll", "asyncio"])
+def test_answers_in_pieces_are_the_same_answers(name: str) -> None:
+    """Five lines of a head and a body each; a file is sent as it is."""
+    with running(name, "--fault", "tiny-writes") as server, Visitors(server.address).visit() as visit:
+        text = [visit.get(path).body for path in ("/", "/bytes/3000", "/file/small.txt")]
+        last = server.stop()
+    with running(name) as server, Visitors(server.address).visit() as visit:
+        assert text == [visit.get(path).body for path in ("/", "/bytes/3000", "/file/small.txt")]
+    assert last["faults"]["tiny-writes"] >= 3 * 6
+
+
 @pytest.mark.bpf
 @pytest.mark.parametrize("mode", ["level", "edge"])
 def test_uringtrace_counts_the_accepts_that_say_eagain(mode: str) -> None:

@@ -1,15 +1,16 @@
 """How long threads ran, and waited for a processor, from looks at /proc while a capture runs.
 
 The figures are those of /proc/PID/task/TID/schedstat: time on a processor and on a run queue
-(Documentation/scheduler/sched-stats.rst). A recording has none: every answer is None then.
+(Documentation/scheduler/sched-stats.rst). io-wq's workers are threads of the process, which their name
+tells (create_io_worker, io_uring/io-wq.c). A recording has none of this: every answer is None then.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from uringtrace.tracer.procfs import PROC
@@ -17,6 +18,7 @@ from uringtrace.tracer.procfs import PROC
 _LOOKS_KEPT = 2048
 """Of each thread: ten minutes at four a second."""
 _MOST_THREADS = 4096
+_WORKER = "iou-wrk-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,47 @@ class Look:
     """Runnable without one."""
 
 
+@dataclass(slots=True)
+class Workers:
+    """io-wq's threads of one process, as far as looks met them."""
+
+    most: int = 0
+    """At one look."""
+    first_ns: int = 0
+    most_ns: int = 0
+    """When there were so many."""
+    met: set[int] = field(default_factory=set)
+
+
 class ThreadLooks:
     """Looks of all threads; the newest `_LOOKS_KEPT` of each."""
 
     def __init__(self) -> None:
         self._looks: dict[int, deque[Look]] = {}
+        self.workers: dict[int, Workers] = {}
+        """By process; those that have none are not there."""
+        self.looked = False
 
     def add(self, tid: int, look: Look) -> None:
         """In the order of time."""
         if tid in self._looks or len(self._looks) < _MOST_THREADS:
             self._looks.setdefault(tid, deque(maxlen=_LOOKS_KEPT)).append(look)
+
+    def knows(self, tid: int) -> bool:
+        """The thread was there at an earlier look."""
+        return tid in self._looks
+
+    def note_workers(self, tgid: int, new: Collection[int], present: Collection[int], now_ns: int) -> None:
+        """Of the threads that are `present`, `new` are workers that no look had met."""
+        workers = self.workers.get(tgid)
+        if workers is None:
+            if not new:
+                return
+            workers = self.workers[tgid] = Workers(first_ns=now_ns)
+        workers.met.update(new)
+        count = len(workers.met.intersection(present))
+        if count > workers.most:
+            workers.most, workers.most_ns = count, now_ns
 
     def busy(self, tid: int) -> float | None:
         """Share of the time between the first and the last look in which the thread ran or was ready to."""
@@ -68,14 +101,20 @@ class ThreadLooks:
 def look_at(pids: Iterable[int], looks: ThreadLooks, now_ns: int, proc: Path = PROC) -> None:
     """Add one look at each thread of these processes; what is gone is left out."""
     for pid in pids:
+        looks.looked = True
+        workers = []
         try:
             threads = list((proc / str(pid) / "task").iterdir())
         except OSError:
             continue
         for thread in threads:
+            tid = int(thread.name)
             try:
+                if not looks.knows(tid) and (thread / "comm").read_bytes().startswith(_WORKER.encode()):
+                    workers.append(tid)
                 words = (thread / "schedstat").read_text(encoding="ascii").split()
             except OSError:
                 continue
             if len(words) >= 2 and words[0].isdecimal() and words[1].isdecimal():
-                looks.add(int(thread.name), Look(now_ns, int(words[0]), int(words[1])))
+                looks.add(tid, Look(now_ns, int(words[0]), int(words[1])))
+        looks.note_workers(pid, workers, {int(thread.name) for thread in threads}, now_ns)

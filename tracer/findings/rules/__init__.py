@@ -26,9 +26,12 @@ from uringtrace.tracer.findings.rules.sqpoll import PollingThreadAsleep, Polling
 from uringtrace.tracer.findings.rules.starvation import StarvedConnections
 from uringtrace.tracer.findings.rules.stuck_request import StuckRequest
 from uringtrace.tracer.findings.rules.taken_away import MemoryUnmapped, UnregisteredInUse
+from uringtrace.tracer.findings.rules.tiny_writes import TinyWrites
+from uringtrace.tracer.findings.rules.worker_storm import WorkerStorm
 
 RULES: tuple[type[Rule], ...] = (
     WorkerPunts,
+    WorkerStorm,
     OneByOne,
     CompletionQueueOverflow,
     PollingThreadAsleep,
@@ -53,4 +56,5 @@ RULES: tuple[type[Rule], ...] = (
     StuckRequest,
     LeakedConnections,
     HeadOfLine,
+    TinyWrites,
 )

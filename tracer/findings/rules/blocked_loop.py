@@ -3,7 +3,8 @@
 While nobody waits on the instance nothing that happens on any of its descriptors is noticed. A
 gap counts when one cause covers at least half of it: calls of one kind of the thread that left
 the wait last, or a time in which that thread was in no call. What it spent ready but without a
-processor is `cpu-starvation`.
+processor is `cpu-starvation`. Where others go on waiting there is no gap, but what the thread was
+told of and did not come to (`late_turns`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from uringtrace.probes.setup_flags import SQPOLL
 from uringtrace.tracer.findings.finding import (
     Confidence,
     Evidence,
@@ -24,6 +26,7 @@ from uringtrace.tracer.findings.finding import (
 )
 from uringtrace.tracer.findings.loops import Gap, Instance
 from uringtrace.tracer.findings.rule import Moment, Shared
+from uringtrace.tracer.findings.rules.late_turns import HeldTurns, LateTurns
 from uringtrace.tracer.findings.stays import OUTSIDE, Stay, stay_of
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import Batch, Kind
@@ -50,9 +53,10 @@ class BlockedLoop:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
+        self._late = LateTurns(shared)
 
     def observe(self, step: Step) -> None:
-        """The trackers that all rules share see all there is to see."""
+        self._late.observe(step)
 
     def judge(self, moment: Moment) -> Verdict:
         if not self._shared.sees_calls:
@@ -69,7 +73,16 @@ class BlockedLoop:
         if not judged:
             return not_applicable(self.tag, f"an event loop with sockets and {FEWEST_WAITS} waits")
         findings = [each for instance in judged for each in self._of(moment, instance)]
-        return found(self.tag, findings, evicted=loops.evicted)
+        gaps: dict[int, list[tuple[int, int]]] = {}
+        for instance in judged:
+            for gap in loops.gaps(instance, moment.at_ns, moment.under_way):
+                gaps.setdefault(gap.harvester, []).append((gap.begin_ns, gap.end_ns))
+        threads = {tid for instance in judged for tid in instance.waiters}
+        for (tid, cause), turns in self._late.outside(threads, gaps).items():
+            finding = self._late_finding(moment, tid, cause, turns)
+            if finding is not None:
+                findings.append(finding)
+        return found(self.tag, findings, evicted=loops.evicted + self._late.evicted)
 
     def _of(self, moment: Moment, instance: Instance) -> list[Finding]:
         causes: dict[tuple[int, int], _Blocks] = {}
@@ -77,15 +90,14 @@ class BlockedLoop:
             stays = self._shared.stays.during(gap.harvester, gap.begin_ns, gap.end_ns)
             stays += _present(moment.under_way, gap)
             cause = self._cause(gap, stays)
-            if cause is None:
+            if cause is None or (cause == OUTSIDE and _is_polled(moment, instance)):
                 continue
             blocks = causes.setdefault((gap.harvester, cause), _Blocks())
             if cause == OUTSIDE:
-                around = self._shared.looks.around(gap.harvester, gap.begin_ns, gap.end_ns)
-                # Each bounds the time within the gap from above, so that little of one proves the other.
-                if around is not None and 2 * around[0] < gap.ns:
+                computed = self._computed(gap.harvester, gap.begin_ns, gap.end_ns)
+                if computed is False:
                     continue
-                blocks.told &= around is not None and 2 * around[1] < gap.ns
+                blocks.told &= computed is True
             blocks.gaps.append(gap)
             mine = [stay for stay in stays if stay.opcode == cause]
             blocks.stays += mine
@@ -95,6 +107,55 @@ class BlockedLoop:
             for (tid, cause), blocks in causes.items()
             if blocks.gaps
         ]
+
+    def _computed(self, tid: int, begin_ns: int, end_ns: int) -> bool | None:
+        """Whether a thread that was in no call ran, and did not wait for a processor; None: not observed."""
+        around = self._shared.looks.around(tid, begin_ns, end_ns)
+        # Each bounds the time in between from above, so that little of one proves the other.
+        if around is None or (2 * around[0] >= end_ns - begin_ns and 2 * around[1] >= end_ns - begin_ns):
+            return None
+        return 2 * around[0] >= end_ns - begin_ns
+
+    def _late_finding(self, moment: Moment, tid: int, cause: int, turns: HeldTurns) -> Finding | None:
+        computed = None
+        if cause == OUTSIDE:
+            told = [self._computed(tid, each.arrived_ns, each.read_ns) for each in turns.late]
+            if False in told:
+                return None
+            computed = None not in told
+        sure = cause != OUTSIDE or bool(computed)
+        name = None if cause == OUTSIDE else self._shared.name(cause)
+        where = "in no system call" if name is None else f"in {name}"
+        longest = max(each.ns for each in turns.late)
+        held_ns = sum(stay.end_ns - stay.begin_ns for stay in turns.stays)
+        share = held_ns / max(moment.duration_ns, 1)
+        severe = longest >= WARNING_NS or (len(turns.stays) >= OFTEN and share >= OFTEN_SHARE)
+        longest_stay = max(stay.end_ns - stay.begin_ns for stay in turns.stays)
+        evidence = [
+            Evidence(
+                f"{len(turns.stays):,} times it stayed {where}, the longest {longest_stay / 1e6:,.1f} ms",
+                {"call": name, "blocks": len(turns.stays), "longest_block_ns": longest_stay},
+            ),
+            Evidence(
+                f"{len(turns.late):,} times data that it had been told of before waited for that, up to "
+                f"{longest / 1e6:,.1f} ms; the other threads of the loop could not know",
+                {"late": len(turns.late), "longest_late_ns": longest},
+            ),
+        ]
+        if not sure:
+            evidence.append(Evidence(_NOT_TOLD))
+        last = turns.stays[-1]
+        return Finding(
+            self.tag,
+            Severity.WARNING if severe and sure else Severity.INFO,
+            Confidence.HIGH if sure else Confidence.LOW,
+            f"a thread of the event loop is blocked {'by computing' if name is None else where}",
+            moment.thread(tid, fd=last.fd, file=last.file),
+            tuple(evidence),
+            "Others go on with the loop, but what this thread took from it waits until it is done.",
+            _ADVICE.get(name or "", _COMPUTING if name is None else _OTHER),
+            Window(turns.late[0].arrived_ns, turns.late[-1].read_ns),
+        )
 
     def _cause(self, gap: Gap, stays: list[Stay]) -> int | None:
         covered: Counter[int] = Counter()
@@ -134,8 +195,7 @@ class BlockedLoop:
             ),
         ]
         if computing and not blocks.told:
-            text = "whether it computed or waited for a processor was not observed"
-            evidence.append(Evidence(text))
+            evidence.append(Evidence(_NOT_TOLD))
         return Finding(
             self.tag,
             Severity.WARNING if severe else Severity.INFO,
@@ -159,6 +219,15 @@ def _present(under_way: Batch | None, gap: Gap) -> list[Stay]:
     return [stay for stay in stays if stay.overlap_ns(gap.begin_ns, gap.end_ns)]
 
 
+def _is_polled(moment: Moment, instance: Instance) -> bool:
+    """A ring with SQPOLL: its thread submits and takes completions without any call."""
+    if not instance.is_ring:
+        return False
+    mine = (ring for ring in moment.facts.rings if (ring.tgid, ring.fd) == (instance.tgid, instance.fd))
+    return any(ring.flags is not None and bool(ring.flags & SQPOLL) for ring in mine)
+
+
+_NOT_TOLD = "whether it computed or waited for a processor was not observed"
 _OTHER = "Do it in another thread (a pool), or ask for it without blocking."
 _COMPUTING = "Compute in another thread or process, or in pieces with a return to the loop between them."
 _SLEEP = "Use the loop's own timer: asyncio.sleep, tokio::time::sleep, setTimeout, timerfd."

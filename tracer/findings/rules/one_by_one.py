@@ -55,7 +55,7 @@ class OneByOne:
             enters = rows["opcode"] == self._enter
             submitting = enters & (rows["result"] > 0)
             alone = submitting & (rows["result"] == 1)
-            follows = np.concatenate([submitting[1:], [False]])
+            follows = np.concatenate([enters[1:], [False]])
             waits = (rows["arg3"] & np.uint64(1) != 0) & (rows["arg2"] & np.uint64(0xFFFFFFFF) != 0)
             avoidable = alone & follows & ~waits
             if not submitting.any():

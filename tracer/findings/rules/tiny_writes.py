@@ -1,0 +1,252 @@
+"""`tiny-writes`: what belongs together is written in small pieces.
+
+Two things come of it. Where the kernel gathers small segments (no TCP_NODELAY) the second piece
+waits until the first is acknowledged, and a peer that waits for the rest acknowledges only when its timer
+has expired: 40 ms (Nagle against delayed ACK; TCP_DELACK_MIN, include/net/tcp.h). That is told by the
+time from the first piece until something is read again, which then is that timer and nothing
+else. Where nothing is delayed, every piece still costs a call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uringtrace.tracer.findings.finding import (
+    Confidence,
+    Evidence,
+    Finding,
+    Severity,
+    Verdict,
+    Window,
+    found,
+    not_applicable,
+)
+from uringtrace.tracer.findings.room import Room
+from uringtrace.tracer.findings.rule import Moment, Shared
+from uringtrace.tracer.findings.step import Step
+from uringtrace.tracer.findings.turns import MOST_THREADS
+from uringtrace.tracer.findings.write_runs import WriteRuns
+
+SMALL = 1460
+"""Bytes: less than a segment of Ethernet."""
+TIMER_MS = range(38, 53)
+"""TCP_DELACK_MIN, a tick of the slowest kernel's clock (HZ 100) and the way there and back."""
+LATEST_MIDDLE_MS = 48
+"""Of half of the waits: what comes twenty times a second has a clock of its own."""
+FEWEST_WAITS, SHARE_OF_RUNS = 10, 0.5
+SURE_WAITS, SURE_SHARE = 20, 0.8
+FEWEST_CALLS, SHARE_OF_CALLS, INFO_SHARE = 100, 0.5, 0.4
+"""Writes that could have been left out, and their part of all calls of the process."""
+TOGETHER_NS = 1_000_000
+"""For each write of a run: what comes in so short a time could have been gathered."""
+_MOST_FILES = 1 << 16
+_LONGEST_MS = 1000
+_TCP, _NODELAY = 6, 1
+"""Arguments of setsockopt (include/uapi/linux/tcp.h)."""
+
+
+@dataclass(slots=True)
+class _Process:
+    """What one process wrote in pieces, over TCP."""
+
+    runs: int = 0
+    writes: int = 0
+    calls: int = 0
+    """Those of `writes` that are system calls, of runs whose pieces all are small and come together."""
+    call_runs: int = 0
+    bytes: int = 0
+    waits: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_LONGEST_MS, np.int64))
+    """Runs without TCP_NODELAY, by the milliseconds from their first write until something was read."""
+    delayed: Counter[int] = field(default_factory=Counter)
+    """Runs that ended with the timer, by file."""
+    pieces: Counter[int] = field(default_factory=Counter)
+    """Writes by file."""
+    where: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Thread and descriptor of each file."""
+    first_ns: int = 0
+    last_ns: int = 0
+
+
+class TinyWrites:
+    tag: ClassVar[str] = "tiny-writes"
+
+    def __init__(self, shared: Shared) -> None:
+        self._runs = WriteRuns(shared.context)
+        self._setsockopt = shared.opcode("setsockopt")
+        self._accepts = shared.mask("accept", "accept4", "ACCEPT")
+        self._at_once: set[int] = set()
+        """Files that are known to have TCP_NODELAY."""
+        self._processes: dict[int, _Process] = {}
+        self._calls: Counter[int] = Counter()
+        """All system calls of each process."""
+        self._room = Room(MOST_THREADS)
+        self._files_room = Room(_MOST_FILES)
+
+    def observe(self, step: Step) -> None:
+        if step.has_calls:
+            self._note_options(step)
+            tgid = step.column("tgid")[step.returned]
+            if len(tgid):
+                numbers, counts = _counted(tgid)
+                for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+                    if self._room.has(self._calls, number):
+                        self._calls[number] += count
+        runs = self._runs.observe(step)
+        runs = runs[(runs["writes"] > 1) & (runs["smallest"] < SMALL)]
+        if not len(runs):
+            return
+        tcp = [number for number in np.unique(runs["file"]).tolist() if _is_tcp(step, number)]
+        runs = runs[np.isin(runs["file"], tcp)]
+        for number in np.unique(runs["tgid"]).tolist():
+            if self._room.has(self._processes, number):
+                self._add(self._processes.setdefault(number, _Process()), runs[runs["tgid"] == number])
+
+    def _note_options(self, step: Step) -> None:
+        """Who has TCP_NODELAY: by setsockopt, or accepted from a listener that has it."""
+        options = np.flatnonzero(step.returned & (step.column("opcode") == self._setsockopt))
+        if len(options):
+            rows = step.operations[options]
+            chosen = (rows["result"] == 0) & (rows["arg1"] == _TCP) & (rows["arg2"] == _NODELAY)
+            for index in options[chosen].tolist():
+                self._note(int(step.column("file")[index]), _is_set(step, index))
+        if self._at_once:
+            accepts = np.flatnonzero(step.completed & self._accepts[step.column("opcode")])
+            inherits = accepts[np.isin(step.column("file")[accepts], list(self._at_once))]
+            for number in step.column("result_file")[inherits].tolist():
+                self._note(number, True)
+
+    def _note(self, file: int, at_once: bool) -> None:
+        if not at_once:
+            self._at_once.discard(file)
+        elif file and len(self._at_once) < _MOST_FILES:
+            self._at_once.add(file)
+
+    def _add(self, process: _Process, runs: NDArray[np.void]) -> None:
+        process.runs += len(runs)
+        process.writes += int(runs["writes"].sum())
+        process.bytes += int(runs["bytes"].sum())
+        process.first_ns = process.first_ns or int(runs["first_ns"].min())
+        process.last_ns = max(process.last_ns, int(runs["read_ns"].max()))
+        short = runs["last_ns"] - runs["first_ns"] <= np.uint64(TOGETHER_NS) * runs["writes"]
+        gathered = runs["call"] & (runs["largest"] < SMALL) & short
+        process.calls += int(runs["writes"][gathered].sum())
+        process.call_runs += int(gathered.sum())
+        milliseconds = (runs["read_ns"] - runs["first_ns"]) // np.uint64(1_000_000)
+        milliseconds = np.minimum(milliseconds, np.uint64(_LONGEST_MS - 1)).astype(np.intp)
+        held = ~np.isin(runs["file"], list(self._at_once)) if self._at_once else np.ones(len(runs), bool)
+        process.waits += np.bincount(milliseconds[held], minlength=_LONGEST_MS)
+        delayed = held & (milliseconds >= TIMER_MS.start) & (milliseconds < TIMER_MS.stop)
+        for file in np.unique(runs["file"]).tolist():
+            mine = runs["file"] == file
+            if self._files_room.has(process.where, file):
+                process.pieces[file] += int(runs["writes"][mine].sum())
+                process.delayed[file] += int((mine & delayed).sum())
+                process.where[file] = int(runs["tid"][mine][-1]), int(runs["fd"][mine][-1])
+
+    def judge(self, moment: Moment) -> Verdict:
+        if not self._runs.wrote:
+            return not_applicable(self.tag, "connections that are written to")
+        findings = [
+            finding
+            for number, process in self._processes.items()
+            if (finding := self._delayed(moment, process) or self._costly(moment, number, process))
+        ]
+        evicted = self._room.evicted + self._files_room.evicted + self._runs.evicted
+        return found(self.tag, findings, evicted=evicted)
+
+    def _delayed(self, moment: Moment, process: _Process) -> Finding | None:
+        waits = int(process.waits[TIMER_MS.start : TIMER_MS.stop].sum())
+        held = int(process.waits.sum())
+        if waits < FEWEST_WAITS or waits < SHARE_OF_RUNS * held:
+            return None
+        median = int(np.searchsorted(np.cumsum(process.waits), held / 2))
+        if median > LATEST_MIDDLE_MS:
+            return None
+        file, most = process.delayed.most_common(1)[0]
+        tid, fd = process.where[file]
+        connections = sum(count > 0 for count in process.delayed.values())
+        return Finding(
+            self.tag,
+            Severity.WARNING,
+            Confidence.HIGH if waits >= SURE_WAITS and waits >= SURE_SHARE * held else Confidence.MEDIUM,
+            "small writes wait for the peer's delayed acknowledgement",
+            moment.thread(tid, fd=fd, file=file),
+            (
+                _pieces(process),
+                Evidence(
+                    f"{waits:,} of {held:,} times the peer went on {TIMER_MS.start} to {TIMER_MS.stop} ms "
+                    f"after the first of them, as long as an acknowledgement is put off; the median is "
+                    f"{median} ms",
+                    {"waits": waits, "runs": held, "median_ns": median * 1_000_000},
+                ),
+                Evidence(
+                    f"on {connections:,} connections; {most:,} times on this one",
+                    {"connections": connections, "waits_here": most},
+                ),
+            ),
+            "The second piece leaves when the first is acknowledged (Nagle), and the peer, which waits for "
+            "it, acknowledges only when its timer has expired: 40 ms for each exchange, and nobody works.",
+            "Gather what belongs together into one write (writev, sendmsg, a buffer, MSG_MORE); or set "
+            "TCP_NODELAY.",
+            Window(process.first_ns, process.last_ns),
+        )
+
+    def _costly(self, moment: Moment, tgid: int, process: _Process) -> Finding | None:
+        avoidable, calls = process.calls - process.call_runs, self._calls[tgid]
+        if avoidable < FEWEST_CALLS or avoidable < INFO_SHARE * calls:
+            return None
+        file = process.pieces.most_common(1)[0][0]
+        tid, fd = process.where[file]
+        share = avoidable / calls
+        return Finding(
+            self.tag,
+            Severity.WARNING if share >= SHARE_OF_CALLS else Severity.INFO,
+            Confidence.HIGH,
+            "many small writes where one would do",
+            moment.thread(tid, fd=fd, file=file),
+            (
+                _pieces(process),
+                Evidence(
+                    f"{avoidable:,} of the {calls:,} calls of the process ({share:.0%}) could have been "
+                    "left out",
+                    {"avoidable": avoidable, "calls": calls, "share": share},
+                ),
+            ),
+            "Nothing waits for them, but each costs an entry into the kernel and a segment of its own.",
+            "Gather what belongs together into one write: a buffer that is flushed once, writev, sendmsg.",
+            Window(process.first_ns, process.last_ns),
+        )
+
+
+def _pieces(process: _Process) -> Evidence:
+    return Evidence(
+        f"{process.writes:,} writes of {process.bytes / process.writes:,.0f} bytes each, "
+        f"{process.writes / process.runs:.1f} before something was read again",
+        {"writes": process.writes, "written": process.runs, "bytes": process.bytes},
+    )
+
+
+def _counted(values: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    """Different values and how often each is there; most often there is one process."""
+    if (values == values[0]).all():
+        return values[:1], np.array([len(values)])
+    return np.unique(values, return_counts=True)
+
+
+def _is_set(step: Step, row: int) -> bool:
+    """What a call of setsockopt gave; what was not captured counts as set."""
+    memory = step.records.memory
+    first, last = np.searchsorted(memory["row"], [row, row + 1])
+    pieces = memory[first:last]
+    pieces = pieces[pieces["argument"] == 3]
+    return not len(pieces) or any(bytes(pieces["data"][0])[: int(pieces["length"][0])])
+
+
+def _is_tcp(step: Step, number: int) -> bool:
+    file = step.files.get(number)
+    return file is not None and file.socket is not None and file.socket.protocol == "tcp"

@@ -177,3 +177,21 @@ def test_the_json_is_documented() -> None:
     assert set(fields_of("only_strace")) == {why.name.lower() for why in WHY_THEIRS}
     assert found["phases"][0]["latency"] == asdict(latency(50_000))
     assert found["comparison"]["only_uringtrace"] == {"io_uring": 3, "unexplained": 1}
+
+
+def test_what_was_before_and_after_is_said_apart_and_is_no_gap() -> None:
+    """Of two files the log may begin later, and end earlier, than the recording, or the other way round."""
+    done = life(10, 60, 1)
+    theirs, ours = log(each.line() for each in done[3:-2]), capture(*(each.row() for each in done))
+    found = replace(report(), comparison=compare(theirs, ours), log=theirs, ours=ours, entries=())
+    text = "\n".join(compare_lines(found, Texts({}, {}), PLAIN))
+    said = "not compared: 3 operations before strace was there, 2 operations after it had gone"
+    assert said in " ".join(text.split())
+    assert text.count("\nnothing ") == 2
+    later_ns = done[20].submitted_ns - ours.started_ns
+    late = replace(ours, started_ns=done[20].submitted_ns, started_unix_ns=ours.started_unix_ns + later_ns)
+    assert found.comparison is not None
+    only = compare(log(each.line() for each in done), replace(late, rows=ours.rows[20:]))
+    text = "\n".join(compare_lines(replace(found, comparison=only), Texts({}, {}), PLAIN))
+    assert "lines before the capture began" in text
+    assert re.search(r"ONLY STRACE +COUNT\nnothing", text)

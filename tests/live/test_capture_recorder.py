@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.fakes import RING, STARTED_NS, rows
 from tests.live.clock import Clock
 from tests.live.running import FakeCapture, slots
 from uringtrace.errors import Error, StorageError
+from uringtrace.probes.ring_buffer import LONGEST_RUN
 from uringtrace.tracer.live.capture_feed import CaptureFeed
 from uringtrace.tracer.live.capture_recorder import CaptureRecorder
 from uringtrace.tracer.record import Kind
@@ -112,3 +114,52 @@ def test_the_end_of_the_capture_completes_it(tmp_path: Path) -> None:
     assert feed.recorder.finish() == f"3 operations in {path}"
     with pytest.raises(Error, match="has ended"):
         feed.recorder.start()
+
+
+def test_the_one_aside_is_independent_and_read_without_a_conversion(tmp_path: Path) -> None:
+    """In a folder of its own, while the other one records, too."""
+    capture = FakeCapture([], drains=[slots(number + 1) for number in range(6)])
+    feed = CaptureFeed(capture, recordings=tmp_path, clock=capture.clock, pause=capture.clock.pass_seconds)
+    private = tmp_path / "private"
+    private.mkdir()
+    paths: list[Path] = []
+
+    def act(number: int) -> None:
+        if number == 1:
+            paths.append(Path(feed.recorder.start()))
+        elif number == 2:
+            paths.append(Path(feed.aside.start(private)))
+        elif number == 4:
+            feed.aside.finish()
+
+    capture.before_drain = act
+    feed.run(lambda picture: None)
+    whole, aside = paths
+    assert aside.parent == private
+    assert len(rows(*open_recording(aside).batches())) == 3 + 4
+    assert len(rows(*open_recording(whole).batches())) == 2 + 3 + 4 + 5 + 6
+    assert not list(aside.rglob("*.parquet"))
+    assert list(whole.rglob("*.parquet"))
+
+
+def test_what_happened_until_a_moment_is_waited_for(tmp_path: Path) -> None:
+    """A drain that leaves nothing and began after it; then it ends, whatever comes."""
+    capture = FakeCapture([])
+    beside = recorder(capture, tmp_path)
+    path = Path(beside.start())
+    now_ns = capture.clock.now_ns
+
+    def drain(count: int, after_ns: int) -> None:
+        capture.ended_ns = now_ns + after_ns
+        beside.append(slots(count))
+
+    drain(1, -5)
+    with ThreadPoolExecutor(1) as other:
+        finished = other.submit(beside.finish, now_ns)
+        drain(2, 10)
+        assert not finished.done(), "it may have begun before that moment"
+        drain(LONGEST_RUN, 20)
+        assert not finished.done(), "more may be left in the buffer"
+        drain(3, 30)
+        assert finished.result(30).startswith(f"{1 + 2 + LONGEST_RUN + 3:,} operations")
+    assert len(rows(*open_recording(path).batches())) == 6 + LONGEST_RUN

@@ -24,6 +24,7 @@ class StillFeed:
 
     controls: Controls | None = None
     recorder: Recorder | None = None
+    aside: Recorder | None = None
 
     def __init__(self, first: Picture) -> None:
         self._first = first

@@ -40,12 +40,7 @@ def entries(log: Log, ours: Observed, comparison: Comparison, most: int) -> tupl
     rows = ours.rows
     asked = (rows["opcode"] < FIRST_CALL) | (rows["submitted_ns"] == 0)
     moments = np.where(asked, rows["completed_ns"], rows["submitted_ns"])
-    lone = np.flatnonzero(
-        (comparison.partner == NONE)
-        & (comparison.begin_ns != UNKNOWN_NS)
-        & ((comparison.theirs_why != OnlyTheirs.BEFORE) & (comparison.theirs_why != OnlyTheirs.AFTER))
-        & comparison.alignment.by_time
-    )
+    lone = _lone(comparison)
     inside = np.flatnonzero(~np.isin(comparison.ours_why, OUTSIDE))
     line_of_row = np.full(rows.size, NONE)
     paired = np.flatnonzero(comparison.partner != NONE)
@@ -71,6 +66,21 @@ def entries(log: Log, ours: Observed, comparison: Comparison, most: int) -> tupl
             )
         )
     return tuple(found)
+
+
+def entry_count(comparison: Comparison) -> int:
+    """How many there are, however many are asked for."""
+    return comparison.operations.happened + _lone(comparison).size
+
+
+def _lone(comparison: Comparison) -> NDArray[np.intp]:
+    """Rows of the log without partner that have a place in time."""
+    return np.flatnonzero(
+        (comparison.partner == NONE)
+        & (comparison.begin_ns != UNKNOWN_NS)
+        & ~np.isin(comparison.theirs_why, (OnlyTheirs.BEFORE, OnlyTheirs.AFTER))
+        & comparison.alignment.by_time
+    )
 
 
 def texts_of_lines(records: Iterable[Record], wanted: Iterable[int]) -> Mapping[int, str]:

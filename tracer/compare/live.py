@@ -55,6 +55,11 @@ class Schedule:
     _observer_s: float | None = None
     _step: Callable[[int], None] | None = None
 
+    @property
+    def observed_since_ns(self) -> int | None:
+        """Since when an observer is attached; None while none is."""
+        return self._began_ns if self._step == self._attached else None
+
     def begin(self) -> None:
         """Start the first phase; the capture has begun."""
         self._mark()

@@ -90,6 +90,7 @@ class CaptureFeed:
         self._at_ns = capture.context.started_ns
         """Everything that completed until then has been counted."""
         self.recorder = CaptureRecorder(capture, recordings)
+        self.aside = CaptureRecorder(capture, recordings, convert=False)
         self._model = LiveModel(capture.context, rows, clock=clock)
         self._sweep = FileSweep(capture)
         self._threads, self._ring_watch, self._cost = ThreadWatch(), RingWatch(), SelfCost()
@@ -115,6 +116,7 @@ class CaptureFeed:
             for slots in self._capture.chunks():
                 news = news or len(slots) > 0
                 self.recorder.append(slots)
+                self.aside.append(slots)
                 self._backlog.append(slots)
                 # A full drain leaves more in the buffer, and what does not fit there is lost: that first.
                 self._all_read = len(slots) < LONGEST_RUN
@@ -144,6 +146,7 @@ class CaptureFeed:
         finally:
             # Completing a recording takes time: the last picture does not wait for it.
             self.recorder.end()
+            self.aside.end()
 
     def _count(self, deadline_ns: int) -> None:
         """Decode and count what waits, until there is nothing or no more time."""

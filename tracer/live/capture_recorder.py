@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Protocol
 
 from uringtrace.errors import Error, RecordingError
+from uringtrace.probes.ring_buffer import LONGEST_RUN
 from uringtrace.probes.slots import Slots
 from uringtrace.tracer.live.free_name import free_path
 from uringtrace.tracer.open_sockets import open_sockets
@@ -31,6 +32,8 @@ from uringtrace.tracer.source import (
     Ring,
     Thread,
 )
+
+_DRAIN_SECONDS = 5.0
 
 
 class Recorded(FilesAndFacts, Protocol):
@@ -105,15 +108,24 @@ class CaptureRecorder:
         capture: Recorded,
         folder: Path,
         *,
+        convert: bool = True,
         clock: Callable[[], int] = time.monotonic_ns,
         unix_clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Recordings are made in `folder`, each with a name of its own."""
+        """Recordings are made in `folder`, each with a name of its own.
+
+        Without `convert` they stay journals, which only uringtrace reads, and are finished at once.
+        """
+        self._convert = convert
         self._capture = capture
         self._folder = folder
         self._clock = clock
         self._unix_clock = unix_clock
-        self._lock = Lock()
+        self._lock = Condition()
+        """Told of each drain."""
+        self._drained_ns = self._complete_ns = 0
+        """When the newest drain was over, and until when nothing is left to be drained."""
+        self._finishing = Lock()
         self._writer: Writer | None = None
         self._over = False
         self._said = ""
@@ -123,7 +135,7 @@ class CaptureRecorder:
         writer = self._writer
         return str(writer.path) if writer else None
 
-    def start(self) -> str:
+    def start(self, folder: Path | None = None) -> str:
         """Begin; the path. The one that is being written, if there is. Raises `Error`."""
         with self._lock:
             if self._over:
@@ -132,13 +144,18 @@ class CaptureRecorder:
                 unix_ns = self._unix_clock()
                 facts = SinceThen(self._capture, self._clock(), unix_ns)
                 self._writer = Writer(
-                    free_path(self._folder, self._capture.context.target, unix_ns), facts, SLOTS
+                    free_path(folder or self._folder, self._capture.context.target, unix_ns), facts, SLOTS
                 )
             return str(self._writer.path)
 
     def append(self, slots: Slots) -> None:
         """Write one drain, also an empty one. Where that fails the recording ends; `finish` tells."""
         with self._lock:
+            # A full drain leaves more in the buffer. What it began with was there when the one before ended.
+            if len(slots) < LONGEST_RUN:
+                self._complete_ns = self._drained_ns
+            self._drained_ns = self._capture.ended_ns
+            self._lock.notify_all()
             writer = self._writer
             if writer is None:
                 return
@@ -146,10 +163,21 @@ class CaptureRecorder:
                 writer.append(slots)
             except Error as error:
                 self._writer = None
-                self._said = _finished(writer, error.message)
+                self._said = self._finished(writer, error.message)
 
-    def finish(self) -> str:
-        """Complete the recording; what was written, or why it ended before, in one line."""
+    def finish(self, until_ns: int | None = None) -> str:
+        """Complete the recording; what was written, or why it ended before, in one line.
+
+        It is complete afterwards, whoever began to complete it. With `until_ns` the drain that brings
+        the last of what happened until then is waited for, some seconds at most; not in the feed's thread.
+        """
+        if until_ns is not None:
+            with self._lock:
+                self._lock.wait_for(lambda: self._over or self._complete_ns >= until_ns, _DRAIN_SECONDS)
+        with self._finishing:
+            return self._finish()
+
+    def _finish(self) -> str:
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is None:
@@ -158,24 +186,24 @@ class CaptureRecorder:
                 try:
                     writer.append(self._capture.under_way_slots())
                 except Error as error:
-                    self._said = _finished(writer, error.message)
+                    self._said = self._finished(writer, error.message)
                     return self._said
         # Conversion takes time, in which the feed goes on.
-        self._said = _finished(writer)
+        self._said = self._finished(writer)
         return self._said
 
     def end(self) -> None:
         """The capture is over, and its last drain appended: complete what is being recorded."""
         with self._lock:
             self._over = True
+            self._lock.notify_all()
         if self._writer is not None:
             self.finish()
 
-
-def _finished(writer: Writer, trouble: str = "") -> str:
-    try:
-        writer.finish()
-    except Error as error:
-        trouble = trouble or error.message
-    line = f"{writer.rows:,} operations in {writer.path}"
-    return f"{trouble}; {line}" if trouble else line
+    def _finished(self, writer: Writer, trouble: str = "") -> str:
+        try:
+            writer.finish(convert=self._convert)
+        except Error as error:
+            trouble = trouble or error.message
+        line = f"{writer.rows:,} operations in {writer.path}"
+        return f"{trouble}; {line}" if trouble else line

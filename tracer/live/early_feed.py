@@ -89,6 +89,11 @@ class EarlyFeed:
         """None until the probes are attached."""
         return self._feed.recorder if self._feed is not None else None
 
+    @property
+    def aside(self) -> Recorder | None:
+        """None until the probes are attached."""
+        return self._feed.aside if self._feed is not None else None
+
     def run(self, post: Callable[[Picture], None]) -> None:
         """As of `feed.Feed`, beginning with the newest picture there is. Raises what attaching raises."""
         with self._lock:

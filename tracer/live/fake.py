@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 
 from uringtrace.errors import Error
@@ -41,14 +42,14 @@ class FakeRecorder:
     path: str | None = None
     asked: list[str] = field(default_factory=list)
 
-    def start(self) -> str:
+    def start(self, folder: Path | None = None) -> str:
         self.asked.append("start")
         if self.error is not None:
             raise self.error
         self.path = self.name
         return self.name
 
-    def finish(self) -> str:
+    def finish(self, until_ns: int | None = None) -> str:
         self.asked.append("finish")
         self.path = None
         return f"1,000 operations in {self.name}"
@@ -56,6 +57,8 @@ class FakeRecorder:
 
 class FakeFeed:
     """Implements `feed.Feed`: posts all its pictures at once, then waits for `stop`."""
+
+    aside: FakeRecorder | None = None
 
     def __init__(
         self,

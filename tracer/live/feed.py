@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from uringtrace.tracer.live.picture import Picture
@@ -38,12 +39,15 @@ class Recorder(Protocol):
         """Where it is being written; None while it is not."""
         ...
 
-    def start(self) -> str:
-        """Begin a recording beside the screen; its path. Raises `uringtrace.errors.Error`."""
+    def start(self, folder: Path | None = None) -> str:
+        """Begin a recording beside the screen, in `folder` or where recordings go; its path.
+
+        Raises `uringtrace.errors.Error`.
+        """
         ...
 
-    def finish(self) -> str:
-        """Complete it; one line that says what was written."""
+    def finish(self, until_ns: int | None = None) -> str:
+        """Complete it, with all that happened until then (CLOCK_MONOTONIC); what was written, in one line."""
         ...
 
 
@@ -59,6 +63,11 @@ class Feed(Protocol):
     @property
     def recorder(self) -> Recorder | None:
         """None where nothing can be recorded, as on a recording."""
+        ...
+
+    @property
+    def aside(self) -> Recorder | None:
+        """A second one, independent of the first, for what is read again and thrown away."""
         ...
 
     def run(self, post: Callable[[Picture], None]) -> None:

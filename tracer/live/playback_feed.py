@@ -27,6 +27,7 @@ class PlaybackFeed:
     """Implements `feed.Feed`."""
 
     recorder = None
+    aside = None
 
     def __init__(
         self,

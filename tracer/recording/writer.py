@@ -164,11 +164,12 @@ class Writer:
             raise self._stop(error) from None
         return True
 
-    def finish(self) -> None:
+    def finish(self, *, convert: bool = True) -> None:
         """Convert what is left and write the last meta.json; the second call does nothing.
 
         Raises StorageError when some of the journal had to be left as it is. The
-        recording is whole and readable by uringtrace then too.
+        recording is whole and readable by uringtrace then too. Without `convert`, which takes
+        a while at the lowest priority, what is left stays a journal.
         """
         if self._lock < 0:
             return
@@ -179,7 +180,11 @@ class Writer:
         try:
             # Before the conversion: whoever interrupts that leaves a finished recording.
             self._write_facts()
-            self._convert_rest()
+            if convert:
+                self._convert_rest()
+            else:
+                self._segment.close()
+                self._collect()
             self._write_metadata()
             sync(self.path)
         except OSError as error:
@@ -189,7 +194,7 @@ class Writer:
             self._files.close()
             os.close(self._lock)
             self._lock = -1
-        if left := sorted(self._closed_segments):
+        if convert and (left := sorted(self._closed_segments)):
             failure = self._failures.get(left[0])
             reason = failure.reason if failure else "the converting process ended"
             message = f"{len(left)} journal segments of {self.path} are not converted to Parquet: {reason}"

@@ -15,7 +15,14 @@ from uringtrace.ui.report.page import document, embedded
 from uringtrace.ui.report.payload import packed
 from uringtrace.ui.text import numbers
 from uringtrace.ui.text.compare_columns import Texts
-from uringtrace.ui.text.compare_summary import WHY_OURS, WHY_THEIRS, clock_line, factor, log_line
+from uringtrace.ui.text.compare_summary import (
+    clock_line,
+    factor,
+    log_line,
+    missed_by_strace,
+    missed_by_us,
+    outside_line,
+)
 from uringtrace.ui.text.style import Style
 from uringtrace.ui.text.summary_table import loss_line
 
@@ -124,8 +131,8 @@ def _missed(report: CompareReport) -> list[str]:
     if comparison is None:
         return []
     reasons: list[Reason] = [
-        *(("uringtrace", words, comparison.only_ours.get(why, 0)) for why, words in WHY_OURS.items()),
-        *(("strace", words, comparison.only_theirs.get(why, 0)) for why, words in WHY_THEIRS.items()),
+        *(("uringtrace", words, count) for words, count in missed_by_strace(comparison)),
+        *(("strace", words, count) for words, count in missed_by_us(comparison)),
     ]
     parts = [
         ("operations", comparison.operations, numbers.count),
@@ -162,6 +169,7 @@ def _missed(report: CompareReport) -> list[str]:
             [row for row in reasons if row[2]],
             search=False,
         ),
+        *([f"<p>{page_text(outside)}</p>"] if (outside := outside_line(comparison)) else []),
         "<h2>By name</h2>",
         table_html("names", "Operations by name", names, comparison.names),
     ]

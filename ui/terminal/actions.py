@@ -84,6 +84,7 @@ ACTIONS = (
     Action("seek(-1)", "left_curly_bracket", "Back", "Go back in a recording", "Recording", palette=False),
     Action("seek(1)", "right_curly_bracket", "Ahead", "Go ahead in a recording", "Recording", palette=False),
     Action("record", "r", "Record", "Start or stop a recording", "Files", footer=True),
+    Action("compare", "c", "Compare", "Set strace beside this, after asking", "Files"),
     Action("report", "h", "Report", "Write an HTML report of what is in memory", "Files"),
     Action("save_screen", "s", "Save", "Save this screen as an SVG file", "Files"),
     Action("toggle_theme", "t", "Theme", "Change between dark and light", "View"),

@@ -27,6 +27,8 @@ from uringtrace.tracer.live.picture import Picture
 from uringtrace.ui.terminal import messages
 from uringtrace.ui.terminal.actions import ACTIONS, PANES, shown_key
 from uringtrace.ui.terminal.backdrop import BackdropScreen, BackdropSwitcher
+from uringtrace.ui.terminal.compare_screen import open_comparison
+from uringtrace.ui.terminal.compare_work import Comparing
 from uringtrace.ui.terminal.filter_line import FilterLine, condition_of
 from uringtrace.ui.terminal.header import Header
 from uringtrace.ui.terminal.help import HelpScreen
@@ -52,6 +54,7 @@ _OF_PANES = frozenset(
         "zoom_in",
         "zoom_out",
         "lanes",
+        "compare",
     }
 )
 """Actions that would change what is behind another screen, unseen."""
@@ -68,6 +71,8 @@ class Options:
     dark: bool = True
     seconds: float | None = None
     """End by itself after this time."""
+    compared: bool = False
+    """Begin with the comparison with strace on top."""
 
 
 class UringtraceApp(App[None]):
@@ -87,9 +92,13 @@ class UringtraceApp(App[None]):
         for action in ACTIONS
     ]
 
-    def __init__(self, feed: Feed, options: Options | None = None) -> None:
+    def __init__(
+        self, feed: Feed, options: Options | None = None, comparing: Comparing | None = None
+    ) -> None:
         super().__init__()
         self.feed = feed
+        self.comparing = comparing
+        """How strace is set beside this, where it can be."""
         self.options = options or Options()
         self.picture: Picture | None = None
         """The newest one."""
@@ -143,6 +152,8 @@ class UringtraceApp(App[None]):
             self.query_one("#waiting").display = False
             self.query_one(ContentSwitcher).display = True
             self.call_after_refresh(self._focus_pane)
+            if self.options.compared:
+                self.call_after_refresh(self.action_compare)
             if self.options.seconds is not None:
                 self.set_timer(self.options.seconds, self.exit)
         if not self.view.paused or self.shown is None or message.picture.playback is not None:
@@ -325,6 +336,10 @@ class UringtraceApp(App[None]):
         # Both may take a moment: the files are created and completed.
         work = recorder.start if recorder.path is None else recorder.finish
         self.run_worker(partial(self._do, work), thread=True, exit_on_error=False)
+
+    def action_compare(self) -> None:
+        if self.shown is not None:
+            open_comparison(self, self.comparing, self.shown)
 
     def action_report(self) -> None:
         if self.shown is None:

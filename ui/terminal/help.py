@@ -52,6 +52,12 @@ OF_PANES = {
         "Mouse": "Click: cursor; drag: move; wheel: zoom",
     },
     "Findings": {"w": "Show when it was on the timeline"},
+    "Comparison with strace": {
+        "↑ ↓ j k": "Move; Home, End, Page Up, Page Down",
+        "n p": "Next and previous that only one side has",
+        "Tab": "To what each side missed, and back",
+        "Esc": "Let go of the target, then close",
+    },
     "Log": {
         "↑ ↓ j k": "Scroll; up freezes it",
         "← →": "Long lines sideways; Shift-← back to their beginning",

@@ -7,7 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from textual.message import Message
 
+from uringtrace.tracer.compare.beside import Progress
 from uringtrace.tracer.live.picture import Picture
+from uringtrace.ui.terminal.compare_work import Compared
 from uringtrace.ui.terminal.state import Sort, Timeline, ViewState
 
 Work = Callable[[], str]
@@ -95,6 +97,23 @@ class FilterEntered(Message):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
+
+
+class CompareAdvanced(Message):
+    """A comparison has come so far."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+
+class CompareEnded(Message):
+    """A comparison is there, or has failed; strace has let go."""
+
+    def __init__(self, compared: Compared | None, error: Exception | None) -> None:
+        super().__init__()
+        self.compared = compared
+        self.error = error
 
 
 class Told(Message):

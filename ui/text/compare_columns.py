@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uringtrace.tracer.compare.excerpt import Entry
@@ -14,6 +14,7 @@ from uringtrace.ui.text.table import shortened
 GAP = "·"
 """Stands where a side has nothing of what the other one has."""
 _BAR = " │ "
+_HEADING = "SECONDS"
 _LEAST = 24
 _ROOMY, _CALL = 60, 24
 """A column so wide has more than results, but always so much of the call."""
@@ -45,20 +46,45 @@ def columns(
     """
     if not entries:
         return []
-    times = [f"{(entry.at_ns - began_ns) / 1e9:.6f}" for entry in entries]
-    when = max(map(len, (*times, "SECONDS")))
+    layout = layout_of(entries, began_ns, width)
+    return [style.heading(layout.heading()), *(layout.line(entry, texts) for entry in entries)]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How wide each column is."""
+
+    began_ns: int
+    """From there times count."""
+    when: int
+    who: int
+    """0 where there is only one thread: then there is no column."""
+    half: int
+    """Of each side."""
+
+    def heading(self) -> str:
+        thread = f"{'TID':>{self.who}}  " if self.who else ""
+        return f"{_HEADING:>{self.when}}  {thread}{'STRACE':<{self.half}}{_BAR}URINGTRACE"
+
+    def line(self, entry: Entry, texts: Texts) -> str:
+        one = fitted(texts.left.get(entry.line, ""), self.half) if entry.line is not None else GAP
+        other = fitted(texts.right.get(entry.row, ""), self.half) if entry.row is not None else GAP
+        thread = f"{entry.tid:>{self.who}}  " if self.who else ""
+        time = _seconds(entry, self.began_ns)
+        return f"{time:>{self.when}}  {thread}{one:<{self.half}}{_BAR}{other}".rstrip()
+
+
+def layout_of(entries: Sequence[Entry], began_ns: int, width: int) -> Layout:
+    """For these entries, of which there is at least one."""
+    when = max(len(_HEADING), *(len(_seconds(entry, began_ns)) for entry in entries))
     several = len({entry.tid for entry in entries}) > 1
-    who = max((len(str(entry.tid)) for entry in entries), default=0) if several else 0
+    who = max(len("TID"), *(len(str(entry.tid)) for entry in entries)) if several else 0
     front = when + 2 + (who + 2 if several else 0)
-    half = max(_LEAST, (width - front - len(_BAR)) // 2)
-    thread = f"{'TID':>{who}}  " if several else ""
-    lines = [style.heading(f"{'SECONDS':>{when}}  {thread}{'STRACE':<{half}}{_BAR}URINGTRACE")]
-    for time, entry in zip(times, entries, strict=True):
-        one = fitted(texts.left.get(entry.line, ""), half) if entry.line is not None else GAP
-        other = fitted(texts.right.get(entry.row, ""), half) if entry.row is not None else GAP
-        thread = f"{entry.tid:>{who}}  " if several else ""
-        lines.append(f"{time:>{when}}  {thread}{one:<{half}}{_BAR}{other}".rstrip())
-    return lines
+    return Layout(began_ns, when, who, max(_LEAST, (width - front - len(_BAR)) // 2))
+
+
+def _seconds(entry: Entry, began_ns: int) -> str:
+    return f"{(entry.at_ns - began_ns) / 1e9:.6f}"
 
 
 def fitted(text: str, width: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from textwrap import wrap
 
 from uringtrace.tracer.compare import Comparison, OnlyOurs, OnlyTheirs
-from uringtrace.tracer.compare.account import Part
+from uringtrace.tracer.compare.account import OUTSIDE, Part
 from uringtrace.tracer.compare.phases import Cost, Phase
 from uringtrace.tracer.compare.report import CompareReport
 from uringtrace.tracer.strace.leader import Clock
@@ -17,6 +17,7 @@ from uringtrace.ui.text.summary_table import counted, headed, loss_line
 from uringtrace.ui.text.table import WIDTH, table
 
 NAMES_SHOWN = 20
+_NOT_CAPTURED = (OnlyTheirs.BEFORE, OnlyTheirs.AFTER)
 
 WHY_OURS = {
     OnlyOurs.SQPOLL: "io_uring, submitted by the kernel's thread: no system call",
@@ -85,9 +86,35 @@ def _account(what: str, part: Part, shown: Callable[[int], str]) -> tuple[str, s
 
 def missed_lines(comparison: Comparison, style: Style) -> list[str]:
     """What only one side has, by reason; both sides are always said."""
-    ours = ((words, comparison.only_ours.get(why, 0)) for why, words in WHY_OURS.items())
-    theirs = ((words, comparison.only_theirs.get(why, 0)) for why, words in WHY_THEIRS.items())
-    return [*_reasons("ONLY URINGTRACE", ours, style), "", *_reasons("ONLY STRACE", theirs, style)]
+    ours, theirs = missed_by_strace(comparison), missed_by_us(comparison)
+    lines = [*_reasons("ONLY URINGTRACE", ours, style), "", *_reasons("ONLY STRACE", theirs, style)]
+    outside = outside_line(comparison)
+    return [*lines, "", *wrap(outside, WIDTH, subsequent_indent="  ")] if outside else lines
+
+
+def missed_by_strace(comparison: Comparison) -> list[tuple[str, int]]:
+    """What only the capture has of the time in which strace was there: reason in words, count."""
+    found = ((words, why, comparison.only_ours.get(why, 0)) for why, words in WHY_OURS.items())
+    return [(words, count) for words, why, count in found if why not in OUTSIDE]
+
+
+def missed_by_us(comparison: Comparison) -> list[tuple[str, int]]:
+    """What only strace has of the time in which the capture ran, likewise."""
+    found = ((words, why, comparison.only_theirs.get(why, 0)) for why, words in WHY_THEIRS.items())
+    return [(words, count) for words, why, count in found if why not in _NOT_CAPTURED]
+
+
+def outside_line(comparison: Comparison) -> str:
+    """What was not compared, as only one side was there; empty where both were all the time."""
+    ours, theirs = comparison.only_ours, comparison.only_theirs
+    parts = [
+        (ours.get(OnlyOurs.BEFORE, 0), "operation", "before strace was there"),
+        (ours.get(OnlyOurs.AFTER, 0), "operation", "after it had gone"),
+        (theirs.get(OnlyTheirs.BEFORE, 0), "line", "before the capture began"),
+        (theirs.get(OnlyTheirs.AFTER, 0), "line", "after it had ended"),
+    ]
+    said = ", ".join(f"{counted(count, what)} {when}" for count, what, when in parts if count)
+    return f"not compared: {said}" if said else ""
 
 
 def _reasons(heading: str, counts: Iterable[tuple[str, int]], style: Style) -> list[str]:

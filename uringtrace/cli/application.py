@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -26,6 +26,7 @@ from uringtrace.tracer.target import Target
 if TYPE_CHECKING:
     from uringtrace.tracer.live.capture_feed import CaptureFeed, RunningCapture
     from uringtrace.tracer.live.feed import Feed
+    from uringtrace.ui.terminal.compare_work import Comparing
 
 _SWITCH_SECONDS = 0.0005
 """After which the thread that draws hands the interpreter to the one that attaches and drains. That one
@@ -38,7 +39,14 @@ def show_recording(path: Path, arguments: argparse.Namespace) -> int:
     from uringtrace.tracer.recording import open_recording
 
     recording = open_recording(path)
-    _show(PlaybackFeed(recording, rows=arguments.rows), arguments)
+    comparing = None
+    if arguments.strace is not None:
+        from uringtrace.tracer.compare.read import log_files
+        from uringtrace.ui.terminal.compare_work import OfFiles
+
+        log_files(arguments.strace)  # whether it is there is said before there is a screen
+        comparing = OfFiles(arguments.strace, path)
+    _show(PlaybackFeed(recording, rows=arguments.rows), arguments, lambda: comparing)
     for problem in recording.problems:
         notice(problem)
     return EXIT_OK
@@ -58,7 +66,13 @@ def show_target(target: Target, arguments: argparse.Namespace) -> int:
 
     with _entered(capture, target) as entering, EarlyFeed(entering, feed, capture.stop) as early:
         notice(start_line("watching", str(target)))
-        _show(early, arguments)
+
+        def comparing() -> Comparing:
+            from uringtrace.ui.terminal.compare_work import OfTarget
+
+            return OfTarget(early, everything=target.everything)
+
+        _show(early, arguments, comparing)
     return pass_on(capture.child_status)
 
 
@@ -75,12 +89,15 @@ def _entered(capture: StreamingCapture, target: Target) -> Iterator[AbstractCont
         yield nullcontext(capture)
 
 
-def _show(feed: Feed, arguments: argparse.Namespace) -> None:
+def _show(feed: Feed, arguments: argparse.Namespace, comparing: Callable[[], Comparing | None]) -> None:
     # Takes as long as attaching does, which goes on meanwhile.
     from uringtrace.ui.terminal.app import Options, UringtraceApp
     from uringtrace.ui.terminal.lost_terminal import terminal_may_go
 
-    app = UringtraceApp(feed, Options(dark=not arguments.light, seconds=arguments.duration))
+    options = Options(
+        dark=not arguments.light, seconds=arguments.duration, compared=arguments.strace is not None
+    )
+    app = UringtraceApp(feed, options, comparing())
     with terminal_may_go():
         app.run()
     if app.error is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from uringtrace.cli.counting import (
@@ -48,9 +49,16 @@ without a terminal, or with --text: the tables of `stat`, each second"""
         parser.add_argument(
             "--rows", type=_rows, default=200_000, metavar="N", help="operations kept (default: 200000)"
         )
+        parser.add_argument(
+            "--strace", type=Path, metavar="FILE", help="a log of strace made while RECORDING was, beside it"
+        )
         parser.add_argument("--light", action="store_true", help="begin with the light theme")
 
     def run(self, arguments: argparse.Namespace) -> int:
+        if arguments.strace is not None and recording_from(arguments) is None:
+            raise UsageError(
+                "--strace FILE goes with a recording", "of a target, press c: it attaches strace after asking"
+            )
         if not arguments.text and is_terminal():
             from uringtrace.cli.application import show_recording, show_target
 

@@ -75,6 +75,7 @@ class BlockedLoop:
             and each.holds_sockets
             and not (each.is_thread and polling.intersection(each.waiters))
         ]
+        judged = [each for each in judged if not any(_is_beside(each, other) for other in judged)]
         if not judged:
             return not_applicable(self.tag, f"an event loop with sockets and {FEWEST_WAITS} waits")
         findings = [each for instance in judged for each in self._of(moment, instance)]
@@ -82,7 +83,7 @@ class BlockedLoop:
         for instance in judged:
             for gap in loops.gaps(instance, moment.at_ns, moment.under_way):
                 gaps.setdefault(gap.harvester, []).append((gap.begin_ns, gap.end_ns))
-        threads = {tid for instance in judged for tid in instance.waiters}
+        threads = {tid for instance in judged if len(instance.waiters) > 1 for tid in instance.waiters}
         for (tid, cause), turns in self._late.outside(threads, gaps).items():
             finding = self._late_finding(moment, tid, cause, turns)
             if finding is not None:
@@ -248,6 +249,15 @@ def _many(stretches: list[Stretch], cause: int, name: str | None) -> Evidence:
     calls = sum(each.sleeps[cause] for each in stretches)
     text = f"in {len(stretches):,} of these times with {calls:,} calls of {name}, one after another"
     return Evidence(text, {"calls_in_a_row": calls})
+
+
+def _is_beside(instance: Instance, other: Instance) -> bool:
+    """Of an epoll instance and a ring that the same threads wait on the one they wait on less is no loop.
+
+    libuv has a ring to change its epoll instance with, and a ring may poll one.
+    """
+    kinds = {instance.is_ring, other.is_ring} == {True, False} and not (instance.is_thread or other.is_thread)
+    return kinds and instance.waiters.keys() <= other.waiters.keys() and instance.waits < other.waits
 
 
 def _is_polled(moment: Moment, instance: Instance) -> bool:

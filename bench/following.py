@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.generated import STARTED_NS, GeneratedSource
+from uringtrace.cli.diagnose import JUDGED_SLOTS
 from uringtrace.probes.ring_buffer import LONGEST_RUN
 from uringtrace.probes.slots import (
     ARGUMENTS_KIND,
@@ -28,8 +29,9 @@ from uringtrace.probes.slots import (
 )
 from uringtrace.tracer.decode import decode_records
 from uringtrace.tracer.findings import Diagnosis
+from uringtrace.tracer.live.backlog import Backlog
 from uringtrace.tracer.record import Kind, Path
-from uringtrace.tracer.records import Records, SocketEventKind, join_records
+from uringtrace.tracer.records import SocketEventKind
 from uringtrace.tracer.source import File
 
 CONNECTIONS = 64
@@ -39,8 +41,6 @@ _NOP, _READ, _WRITE, _SEND, _RECV = 0, 22, 23, 26, 27
 _FIRST_FILE = 1_000
 _FILES = 8
 _ROWS = 200_000
-_TOGETHER = 16_384
-"""Operations that are judged together while much comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +81,18 @@ def measure_following(
 
 
 def follow(chunks: list[Slots]) -> tuple[int, int]:
-    """Processor time in ns to decode and follow, and to decode."""
+    """Processor time in ns to decode and follow, as `diagnose` does, and to decode."""
     source = FollowedSource()
     diagnosis = Diagnosis(source.context)
+    backlog = Backlog(JUDGED_SLOTS)
+    for chunk in chunks:
+        backlog.append(chunk)
     whole = decoding = 0
-    waiting: list[Records] = []
-    for number, chunk in enumerate(chunks, start=1):
+    while (slots := backlog.take()) is not None:
         began = time.thread_time_ns()
-        waiting.append(decode_records(chunk))
-        decoded = time.thread_time_ns()
-        if number == len(chunks) or sum(len(records.operations) for records in waiting) >= _TOGETHER:
-            diagnosis.add(join_records(waiting), source)
-            waiting = []
-        decoding += decoded - began
+        records = decode_records(slots)
+        decoding += time.thread_time_ns() - began
+        diagnosis.add(records, source)
         whole += time.thread_time_ns() - began
     return whole, decoding
 

@@ -138,8 +138,9 @@ def _add_extensions(batch: Batch, slots: Slots, owner: Indexes) -> None:
     kinds = slots["kind"]
     where = np.flatnonzero(kinds == ARGUMENTS_KIND)
     arguments = take_rows(slots, where).view(ARGUMENTS_SLOT)
+    rows = owner[where]
     for name in _ARGUMENT_FIELDS:
-        batch[name][owner[where]] = arguments[name]
+        batch[name][rows] = arguments[name]
     where = np.flatnonzero(kinds == SEQUENCE_KIND)
     sequences = take_rows(slots, where).view(SEQUENCE_SLOT)
     for name in ("sequence", "previous_ns", "result_file", "second_file"):

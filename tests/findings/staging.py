@@ -6,16 +6,28 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
 from tests.findings.scenes import Scene
-from tests.servers.running import Line, Running, running
+from tests.findings.visits import Address
+from tests.servers.running import Line, running
+
+
+class Watched(Protocol):
+    """A server that runs."""
+
+    pid: int
+    address: Address
+
+    def stop(self) -> Line:
+        """End it; its last line."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,18 @@ class Played:
 def play(scene: Scene, *command: str) -> Played:
     """`command` is what follows `uringtrace`, without the target."""
     with running(scene.server, *scene.arguments) as server:
-        pids = _processes(server, scene)
-        with _beside(command, pids) as tool:
-            scene.visit(server.address)
-            tool.send_signal(signal.SIGINT)
-            output, errors = tool.communicate(timeout=60)
-        assert tool.returncode in (0, 3), errors
-        return Played(server.stop(), pids, output, errors)
+        return watched(server, scene.visit, *command)
+
+
+def watched(server: Watched, visit: Callable[[Address], None], *command: str) -> Played:
+    """Visit what runs already, with the tool beside it, and end it."""
+    pids = _processes(server.pid)
+    with _beside(command, pids) as tool:
+        visit(server.address)
+        tool.send_signal(signal.SIGINT)
+        output, errors = tool.communicate(timeout=60)
+    assert tool.returncode in (0, 3), errors
+    return Played(server.stop(), pids, output, errors)
 
 
 def record(scene: Scene, path: Path) -> Line:
@@ -52,10 +69,10 @@ def record(scene: Scene, path: Path) -> Line:
     return play(scene, "record", "-o", str(path)).truth
 
 
-def _processes(server: Running, scene: Scene) -> tuple[int, ...]:
+def _processes(pid: int) -> tuple[int, ...]:
     """The server's processes; workers are there when it has said that it listens."""
-    children = psutil.Process(server.pid).children(recursive=True)
-    return server.pid, *(child.pid for child in children)
+    children = psutil.Process(pid).children(recursive=True)
+    return pid, *(child.pid for child in children)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes import RING, STARTED_NS, call
-from tests.findings.diagnosing import diagnosed, finding, state
+from tests.findings.diagnosing import diagnosed, finding, state, verdict
 from tests.findings.test_loop_rules import MS, arrival, judged, on, records, turns, wait
 from uringtrace.probes.setup_flags import SQPOLL
 from uringtrace.tracer.findings import Confidence, Severity, State
@@ -52,6 +52,13 @@ def test_what_nobody_waited_for_is_said_once_as_a_gap():
     assert finding(result, "blocked-loop").value("late") is None
 
 
+def test_a_loop_of_one_thread_has_gaps_and_no_late_turns():
+    """It cannot be told of anything while it is held; what is shorter than a gap is none."""
+    described = [*turns(99), wait(500), on("recvfrom", 500.2), on("clock_nanosleep", 500.4, 17), wait(518.1)]
+    result = judged(records(*described, on("recvfrom", 518, file=11), events=[arrival(497, 11)]))
+    assert state(result, "blocked-loop") is State.CLEAR
+
+
 def ring_turns(count, every_ms, took_ms):
     for number in range(count):
         yield (
@@ -75,6 +82,14 @@ def test_a_loop_over_a_ring_is_blocked_like_any_other():
     )
     computing = judged(records(*waits, (late, None)))
     assert finding(computing, "blocked-loop").value("call") is None
+
+
+def test_a_ring_that_only_changes_the_epoll_instance_is_no_second_loop():
+    """As libuv has one: waited on now and then, by the thread that waits on the instance."""
+    waits = [*turns(150), on("clock_nanosleep", 751, 120), wait(875)]
+    changes = list(ring_turns(25, 5, 0.01))
+    (found,) = verdict(judged(records(*waits, *changes)), "blocked-loop").findings
+    assert "eventpoll" in found.evidence[1].text
 
 
 def test_a_thread_that_lets_sqpoll_submit_need_not_call():

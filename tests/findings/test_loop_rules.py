@@ -31,11 +31,11 @@ INTERESTS = tuple(Interest(4242, 3, number, 1, number, 100 + number) for number 
 THREADS = {4243: Thread(4243, 4242, "loop"), 4300: Thread(4300, 4242, "other")}
 
 
-def wait(at_ms, took_ms=0.1, *, tid=4243, result=1, ready=10, timeout=-1, **fields):
+def wait(at_ms, took_ms=0.1, *, tid=4243, result=1, ready=10, timeout=-1, epoll=1, **fields):
     """A wait on the instance, with the event that it reported, as (row, memory)."""
     taken = call(
         "epoll_wait", 3, 0x7F00, 64, timeout, after_ns=round(at_ms * MS), took_ns=round(took_ms * MS),
-        fd=3, file=1, tid=tid, result=result, **fields,
+        fd=3, file=epoll, tid=tid, result=result, **fields,
     )  # fmt: skip
     return taken, ready if result > 0 else None
 
@@ -175,7 +175,7 @@ def herd(wakes, in_vain):
         at = number * 10
         yield wait(at, 1, tid=4243, ready=2, slept=True, wake=Wake.NETWORK, wakes=wakes)
         yield accept(at + 2, 20, 4243)
-        yield wait(at, 1.1, tid=4300, ready=2, slept=True, wake=Wake.NETWORK, wakes=1)
+        yield wait(at, 1.1, tid=4300, ready=2, slept=True, wake=Wake.NETWORK, wakes=1, epoll=5)
         if in_vain:
             yield accept(at + 2.1, -errno.EAGAIN, 4300)
         elif number % 4 == 0:
@@ -189,6 +189,18 @@ def test_a_herd_is_found_by_accepts_in_vain_and_by_sleeping_again():
     found = finding(judged(records(*herd(3, False))), "thundering-herd")
     assert (found.value("in_vain"), found.value("slept_again")) == (0, 80)
     assert state(judged(records(*herd(1, False))), "thundering-herd") is State.CLEAR
+
+
+def test_threads_on_one_instance_that_come_late_for_data_are_no_herd_of_the_listener():
+    described = [
+        *(accept(number, 20, 4243 if number % 2 else 4300) for number in range(40)),
+        *(
+            wait(100 + 10 * number, tid=tid, slept=True, wake=Wake.NETWORK, wakes=4)
+            for number in range(40)
+            for tid in (4243, 4300)
+        ),
+    ]
+    assert state(judged(records(*described)), "thundering-herd") is State.CLEAR
 
 
 def test_an_edge_triggered_loop_that_accepts_until_eagain_is_no_herd():
@@ -228,6 +240,14 @@ def test_a_descriptor_that_stays_ready(length, expected):
             found = finding(result, "ready-spin")
             assert (found.value("longest_run"), found.value("idle")) == (length, length - 1)
             assert found.subject.fd == 10
+
+
+@pytest.mark.parametrize(("useful", "expected"), [(100, Severity.WARNING), (2000, Severity.INFO)])
+def test_a_short_spin_among_many_useful_waits_is_worth_knowing(useful, expected):
+    """As of a client that has asked all it wanted to, and waits for the last answers."""
+    spins = [wait(20_000 + number) for number in range(130)]
+    result = judged(records(*turns(useful), *spins, on("recvfrom", 20_500)))
+    assert finding(result, "ready-spin").severity is expected
 
 
 def test_another_thread_that_serves_what_was_reported_makes_a_wait_useful():

@@ -120,7 +120,9 @@ def test_a_polling_thread_that_has_to_be_woken():
     wakes = repeated(call("io_uring_enter", 4, 1, 0, 2, fd=4, result=1), 100)
     found = finding(diagnosed(wakes, rings=(POLLED,)), "sqpoll-asleep")
     assert (found.value("wakes"), found.value("submitted")) == (100, 500)
-    assert found.subject.tid == POLLED.sq_thread
+    assert (found.subject.tid, found.severity) == (POLLED.sq_thread, Severity.INFO)
+    often = finding(diagnosed(wakes, rings=(replace(POLLED, submitted=200),)), "sqpoll-asleep")
+    assert often.severity is Severity.WARNING
     assert state(diagnosed(wakes[:40], rings=(POLLED,)), "sqpoll-asleep") is State.CLEAR
     assert state(diagnosed(wakes, rings=(replace(RING, flags=0),)), "sqpoll-asleep") is State.NOT_APPLICABLE
 

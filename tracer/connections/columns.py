@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.record import FIRST_CALL, OPERATION, Batch
 
-_BOTH = """
-completed_ns submitted_ns result tgid tid fd file second_file result_file opcode kind has_arguments
+_MOVED = """
+completed_ns result tgid fd file second_file result_file opcode kind has_arguments
+len op_flags cqe_flags ioprio sqe_flags arg2 arg3 arg4
 """
-_OF_RINGS = "addr off len op_flags cqe_flags file_index ioprio sqe_flags"
-_OF_CALLS = "arg0 arg1 arg2 arg3 arg4"
-NAMES = (*_BOTH.split(), *_OF_RINGS.split(), *_OF_CALLS.split())
+_TURNED = "submitted_ns tid addr off file_index arg0 arg1"
+"""Asked for at turning points only."""
+_OF_RINGS = frozenset({"len", "op_flags", "cqe_flags", "ioprio", "sqe_flags"})
+_OF_CALLS = frozenset({"arg2", "arg3", "arg4"})
+NAMES = (*_MOVED.split(), *_TURNED.split())
 
 ColumnOf = Callable[[str], NDArray[Any]]
 """A field of all rows of a drain by its name, not to be written to."""
@@ -53,26 +56,33 @@ class Columns:
         return Columns({name: values[rows] for name, values in self._values.items()})
 
 
-def columns_of(operations: Batch, chosen: NDArray[np.bool_], column: ColumnOf | None) -> Columns:
-    """The rows for which `chosen` holds, shape (n,); `column` has their fields, where somebody made them."""
-    every = bool(chosen.all())
-    rows = slice(None) if every else np.flatnonzero(chosen)
-    call = (column("opcode") if column else operations["opcode"])[rows] >= FIRST_CALL
-    count = len(call)
+def columns_of(
+    operations: Batch,
+    chosen: NDArray[np.bool_],
+    turning: NDArray[np.bool_],
+    column: ColumnOf | None = None,
+) -> Columns:
+    """The rows for which `chosen` holds, shape (n,); `column` has their fields, where somebody made them.
+
+    What is asked for at turning points only is there where `turning` holds, shape (n,), else 0.
+    """
+    rows = slice(None) if chosen.all() else np.flatnonzero(chosen)
+    call = (operations["opcode"] if column is None else column("opcode"))[rows] >= FIRST_CALL
     # What only the other interface has is 0, and need not be read.
-    absent = set()
-    if call.all():
-        absent = set(_OF_RINGS.split())
-    elif not call.any():
-        absent = set(_OF_CALLS.split())
+    absent = _OF_RINGS if call.all() else frozenset() if call.any() else _OF_CALLS
     values: dict[str, NDArray[Any]] = {}
-    for name in NAMES:
+    for name in _MOVED.split():
         if name in absent:
-            values[name] = np.zeros(count, OPERATION[name])
+            values[name] = np.zeros(len(call), OPERATION[name])
         elif column is not None:
             values[name] = column(name)[rows]
         else:
             values[name] = np.ascontiguousarray(operations[name][rows])
+    place = np.flatnonzero(turning[rows])
+    turned = np.flatnonzero(turning & chosen)
+    for name in _TURNED.split():
+        values[name] = np.zeros(len(call), OPERATION[name])
+        values[name][place] = operations[name][turned]
     return Columns(values)
 
 

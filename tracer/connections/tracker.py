@@ -94,7 +94,7 @@ class ConnectionTracker:
         relevant = ~(known(fields["file"]) & known(fields["second_file"]) & known(fields["result_file"]))
         relevant |= self._turns.without_file(fields)
         self._history.keep_memory(records, relevant)
-        operations = columns_of(batch, relevant, column)
+        operations = columns_of(batch, relevant, self._turns.possible(fields), column)
         stretch = self._order.add(operations, events[~known(events["file"])], newest)
         if stretch is not None:
             self._settle(stretch)

@@ -81,6 +81,12 @@ class TurningPoints:
         mask: NDArray[np.bool_] = (turn == Turn.EXIT) | (turn == Turn.CLOSE_RANGE)
         return mask | (ends & (batch["file"] == 0)) if ends.any() else mask
 
+    def possible(self, batch: Fields) -> NDArray[np.bool_]:
+        """All rows that `find` may find, and more."""
+        mask: NDArray[np.bool_] = self._turn[batch["opcode"]] != Turn.NONE
+        mask |= batch["result_file"] != 0
+        return mask
+
     def find(
         self,
         batch: Columns,

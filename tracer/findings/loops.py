@@ -170,6 +170,11 @@ class Loops:
             instance.holds_listener |= listener
             instance.holds_peers |= peer or listener
 
+    def waiters(self, epoll_file: int) -> int:
+        """How many threads have waited on an epoll instance."""
+        instance = self.instances.get(_EPOLL + epoll_file)
+        return 0 if instance is None else len(instance.waiters)
+
     def gaps(self, instance: Instance, at_ns: int, under_way: Batch | None) -> list[Gap]:
         """All gaps, the one that lasts until `at_ns` included where it is sure to be one."""
         gaps = list(instance.gaps)

@@ -27,16 +27,14 @@ from uringtrace.tracer.findings.unread import Unread
 from uringtrace.tracer.findings.waiting import Waiting
 from uringtrace.tracer.readiness.calls import Role, calls_of
 from uringtrace.tracer.readiness.resolve import ReadinessResolver
-from uringtrace.tracer.readiness.waits import LocatedReadiness
+from uringtrace.tracer.readiness.waits import NOTHING_LOCATED
 from uringtrace.tracer.record import OPCODES, Batch, Kind
-from uringtrace.tracer.records import READINESS
 from uringtrace.tracer.source import Context, FilesAndFacts, Ring
 
 CALL_PROBES = frozenset({"sys_enter", "sys_exit"})
 RING_PROBES = "io_uring"
 """What the names of io_uring's tracepoints begin with."""
 NO_TURNS = Turns(np.zeros(0, np.intp), np.zeros(0, np.uint32), np.zeros(0, bool))
-NOTHING_LOCATED = LocatedReadiness(np.zeros(0, READINESS), np.zeros(0, np.int64))
 _NOTED = 1 << 16
 _PARKING = (
     "futex futex_waitv accept accept4 wait4 waitid rt_sigtimedwait rt_sigsuspend pause select pselect6 poll "
@@ -89,7 +87,7 @@ class Shared:
         self.turns = turns_of(step)
         self.stays.observe(step, self.turns)
         self.loops.observe(step)
-        self.located = self._resolver.locate(step.records)
+        self.located = self._resolver.locate(step.records, self.calls.roles[step.column("opcode")])
         self._note_reported(step)
 
     def _note_reported(self, step: Step) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.tracer.connections.by_slot import order_of
 from uringtrace.tracer.connections.moves import IN, MoveRules
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.record import OPCODES
@@ -27,9 +28,8 @@ _MOST_PENDING = 1 << 17
 _MOST_QUEUED = 1 << 16
 _TCP_CLOSE = 7
 
-_ITEM = np.dtype(
-    [("file", "<u4"), ("ns", "<u8"), ("arrival", "?"), ("tid", "<u4"), ("row", "<i8"), ("first_ns", "<u8")]
-)
+_PENDING = np.dtype([("file", "<u4"), ("ns", "<u8")])
+"""A file with data that was not read: its first arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Unread:
         opcodes = {name: opcode for opcode, name in names.items()}
         self._accepts = np.zeros(OPCODES, bool)
         self._accepts[[opcodes[name] for name in ("accept", "accept4", "ACCEPT") if name in opcodes]] = True
-        self._pending = np.zeros(0, _ITEM)
+        self._pending = np.zeros(0, _PENDING)
         self._queues: dict[int, deque[int]] = {}
         """Of each listener the arrivals of those that wait to be accepted."""
         self._accepting: set[int] = set()
@@ -111,39 +111,31 @@ class Unread:
     def _match(self, step: Step, arrivals: NDArray[np.void], ends: NDArray[np.void]) -> None:
         reads = step.completed & (self._rules.direction(step.column("opcode")) == IN)
         row = np.flatnonzero(reads & (step.column("file") > 0))
-        items = np.zeros(len(arrivals) + len(row) + len(ends), _ITEM)
-        first, second = len(arrivals), len(arrivals) + len(row)
-        items["row"] = -1
-        items["file"][:first], items["ns"][:first] = arrivals["file"], arrivals["ns"]
-        items["arrival"][:first], items["first_ns"][:first] = True, arrivals["ns"]
-        items["file"][first:second] = step.column("file")[row]
-        items["ns"][first:second] = step.column("completed_ns")[row]
-        items["tid"][first:second], items["row"][first:second] = step.column("tid")[row], row
-        items["file"][second:], items["ns"][second:] = ends["file"], ends["ns"]
-        items = np.concatenate([self._pending, items])
-        items = items[np.lexsort((items["ns"], items["file"]))]
-        if not len(items):
+        before = self._pending
+        first = len(before) + len(arrivals)
+        file = np.concatenate([before["file"], arrivals["file"], step.column("file")[row], ends["file"]])
+        ns = np.concatenate([before["ns"], arrivals["ns"], step.column("completed_ns")[row], ends["ns"]])
+        if not len(file):
             return
-        place = np.arange(len(items))
-        fresh = np.ones(len(items), bool)
-        fresh[1:] = (items["file"][1:] != items["file"][:-1]) | ~items["arrival"][:-1]
+        # By file, then by time; of one moment in the order above.
+        order = np.argsort(ns, kind="stable")
+        order = order[order_of(file[order])]
+        file, ns, arrival = file[order], ns[order], order < first
+        place = np.arange(len(order))
+        fresh = np.ones(len(order), bool)
+        fresh[1:] = (file[1:] != file[:-1]) | ~arrival[:-1]
         run = np.maximum.accumulate(np.where(fresh, place, 0))
-        taking = ~items["arrival"] & ~fresh
-        since = items["first_ns"][run]
-        late = taking & (items["row"] >= 0) & (items["ns"] >= since + np.uint64(LATE_NS))
-        for index in np.flatnonzero(late).tolist():
-            item = items[index]
-            self.late.append(
-                LateRead(
-                    int(item["file"]), int(since[index]), int(item["ns"]), int(item["tid"]), listener=False
-                )
-            )
-        last = np.ones(len(items), bool)
-        last[:-1] = items["file"][1:] != items["file"][:-1]
-        waiting = last & items["arrival"]
-        pending = items[waiting]
-        pending["first_ns"] = since[waiting]
-        pending["ns"] = pending["first_ns"]
+        since = ns[run]
+        taking = ~arrival & ~fresh & (order < first + len(row))
+        for index in np.flatnonzero(taking & (ns >= since + np.uint64(LATE_NS))).tolist():
+            tid = int(step.column("tid")[row[order[index] - first]])
+            late = LateRead(int(file[index]), int(since[index]), int(ns[index]), tid, listener=False)
+            self.late.append(late)
+        last = np.ones(len(order), bool)
+        last[:-1] = file[1:] != file[:-1]
+        waiting = np.flatnonzero(last & arrival)
+        pending = np.zeros(len(waiting), _PENDING)
+        pending["file"], pending["ns"] = file[waiting], since[waiting]
         if len(pending) > _MOST_PENDING:
             self.evicted += len(pending) - _MOST_PENDING
             pending = pending[np.sort(np.argsort(pending["ns"], kind="stable")[:_MOST_PENDING])]
@@ -151,10 +143,10 @@ class Unread:
 
     def lying(self, at_ns: int) -> list[LateRead]:
         """What lies unread at this moment, for long."""
-        old = self._pending[self._pending["first_ns"] + np.uint64(LATE_NS) <= np.uint64(max(at_ns, LATE_NS))]
+        old = self._pending[self._pending["ns"] + np.uint64(LATE_NS) <= np.uint64(max(at_ns, LATE_NS))]
         found = [
             LateRead(file, ns, at_ns, 0, listener=False)
-            for file, ns in zip(old["file"].tolist(), old["first_ns"].tolist(), strict=True)
+            for file, ns in zip(old["file"].tolist(), old["ns"].tolist(), strict=True)
         ]
         for file, queue in self._queues.items():
             found += [LateRead(file, ns, at_ns, 0, listener=True) for ns in queue if ns + LATE_NS <= at_ns]

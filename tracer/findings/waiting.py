@@ -119,7 +119,7 @@ class Waiting:
                 self._half_closed.pop(known.inode, None)
 
     def _note_timers(self, step: Step) -> None:
-        role = self._calls.of(step.operations)
+        role = self._calls.roles[step.column("opcode")]
         waits = step.returned & (role == Role.EPOLL_WAIT)
         if waits.any():
             self.note_waits(step.rows(waits))

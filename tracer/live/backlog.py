@@ -19,7 +19,8 @@ PIECE_SLOTS = 16_384
 class Backlog:
     """First in, first out."""
 
-    def __init__(self) -> None:
+    def __init__(self, piece_slots: int = PIECE_SLOTS) -> None:
+        self._piece_slots = piece_slots
         self._drains: deque[Slots] = deque()
         self.waiting = 0
         """Slots."""
@@ -31,19 +32,19 @@ class Backlog:
             self.waiting += len(slots)
 
     def take(self) -> Slots | None:
-        """The oldest, about PIECE_SLOTS if there are so many; None when there are none."""
+        """The oldest, about `piece_slots` if there are so many; None when there are none."""
         if not self._drains:
             return None
         chosen = [self._drains.popleft()]
         count = len(chosen[0])
-        while self._drains and count + len(self._drains[0]) <= PIECE_SLOTS:
+        while self._drains and count + len(self._drains[0]) <= self._piece_slots:
             chosen.append(self._drains.popleft())
             count += len(chosen[-1])
         whole = join_rows(chosen) if len(chosen) > 1 else chosen[0]
-        if len(whole) > 2 * PIECE_SLOTS:
-            begins = np.flatnonzero(whole["kind"][PIECE_SLOTS:] < ARGUMENTS_KIND)
+        if len(whole) > 2 * self._piece_slots:
+            begins = np.flatnonzero(whole["kind"][self._piece_slots :] < ARGUMENTS_KIND)
             if len(begins):
-                end = PIECE_SLOTS + int(begins[0])
+                end = self._piece_slots + int(begins[0])
                 self._drains.appendleft(whole[end:])
                 whole = whole[:end]
         self.waiting -= len(whole)

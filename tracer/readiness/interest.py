@@ -133,6 +133,18 @@ class InterestList:
         self._changes = self._kept(history)
         return history
 
+    def unchanged(self, operations: Batch, roles: NDArray[np.uint8]) -> bool:
+        """Whether these operations change nothing, and may be left out of `add`; `roles` are theirs.
+
+        Then time goes on as `add` would have it.
+        """
+        if roles.any() or operations["result_file"].any() or not self._seeds.done:
+            return False
+        if operations.size:
+            self._newest_ns = max(self._newest_ns, int(operations["completed_ns"].max()))
+            self._changes = self._kept(self._changes)
+        return True
+
     def entries(self, epoll_file: int) -> NDArray[np.void]:
         """The list of one instance now, dtype `INTEREST`, by descriptor: the change that made each entry."""
         low, high = np.searchsorted(self._changes["epoll_file"], [epoll_file, epoll_file + 1])

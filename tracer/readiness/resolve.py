@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from uringtrace.tracer.readiness.calls import ReadinessCalls, running_calls
 from uringtrace.tracer.readiness.interest import OVERLAP_NS, Change, InterestList
-from uringtrace.tracer.readiness.waits import LocatedReadiness, located_readiness
+from uringtrace.tracer.readiness.waits import NOTHING_LOCATED, LocatedReadiness, located_readiness
 from uringtrace.tracer.records import Records
 from uringtrace.tracer.source import Interest
 
@@ -41,8 +41,14 @@ class ReadinessResolver:
         """The readiness of `records`, dtype `READINESS`, with `fd` and `file` where they are known."""
         return self.locate(records).readiness
 
-    def locate(self, records: Records) -> LocatedReadiness:
-        """What `add` returns, with the row of each; use one of the two."""
+    def locate(self, records: Records, roles: NDArray[np.uint8] | None = None) -> LocatedReadiness:
+        """What `add` returns, with the row of each; use one of the two.
+
+        `roles` are those of the operations, where somebody has asked for them.
+        """
+        operations = records.operations
+        if self.interests.unchanged(operations, self._calls.of(operations) if roles is None else roles):
+            return NOTHING_LOCATED
         history = self.interests.add(records)
         located = located_readiness(records, self._calls)
         readiness = located.readiness
@@ -53,8 +59,8 @@ class ReadinessResolver:
         row = located.row[asked]
         completed = readiness["completed_ns"][asked]
         # Field by field: copying whole rows of operations is what would cost most here.
-        woken = records.operations["woken_ns"][row]
-        slept = records.operations["slept"][row] & (woken != 0)
+        woken = operations["woken_ns"][row]
+        slept = operations["slept"][row] & (woken != 0)
         began = np.where(slept, woken, readiness["submitted_ns"][asked])
         earliest = completed - np.minimum(completed, np.uint64(OVERLAP_NS))
         collecting = np.minimum(np.maximum(began, earliest), completed)

@@ -52,6 +52,11 @@ class Seeds:
         """Whether an epoll instance of before the capture was not seen yet."""
         return bool(self._waiting.size)
 
+    @property
+    def done(self) -> bool:
+        """Nothing is left to be tied to a file."""
+        return not self._waiting.size and not self._unnamed.size
+
     def bind(self, operations: Batch, roles: NDArray[np.uint8]) -> Binding:
         """The seeds whose instance is named by `operations` (with their `Role`s) for the first time."""
         asked = np.union1d(self._waiting, self._unnamed)

@@ -44,6 +44,9 @@ def readiness_of(records: Records, calls: ReadinessCalls | None = None) -> NDArr
     return located_readiness(records, calls or running_calls()).readiness
 
 
+NOTHING_LOCATED = LocatedReadiness(np.zeros(0, READINESS), np.zeros(0, np.int64))
+
+
 def located_readiness(records: Records, calls: ReadinessCalls) -> LocatedReadiness:
     """`readiness_of` with the row of each."""
     operations = records.operations
@@ -56,7 +59,7 @@ def located_readiness(records: Records, calls: ReadinessCalls) -> LocatedReadine
     ]
     parts = [part for part in parts if part.row.size]
     if not parts:
-        return LocatedReadiness(np.zeros(0, READINESS), np.zeros(0, np.int64))
+        return NOTHING_LOCATED
     if len(parts) == 1:
         return parts[0]
     row = np.concatenate([part.row for part in parts])

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LOOK_NS = 250_000_000
 """Between two looks at the threads of a running target."""
+JUDGED_SLOTS = 49_152
+"""Of what waits, so much is judged at once: rules cost by the step as well as by the row."""
 GATES = ("info", "warn", "critical")
 
 
@@ -190,7 +192,7 @@ def drained_first(capture: StreamingCapture) -> Iterator[Records]:
     from uringtrace.tracer.live.capture_feed import MOST_SLOTS
     from uringtrace.tracer.records import empty_records
 
-    backlog = Backlog()
+    backlog = Backlog(JUDGED_SLOTS)
     for slots in capture.chunks():
         backlog.append(slots)
         more = len(slots) >= LONGEST_RUN and backlog.waiting <= MOST_SLOTS

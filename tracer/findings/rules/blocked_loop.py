@@ -29,6 +29,7 @@ from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.rules.late_turns import HeldTurns, LateTurns
 from uringtrace.tracer.findings.stays import OUTSIDE, Stay, stay_of
 from uringtrace.tracer.findings.step import Step
+from uringtrace.tracer.findings.stretches import Stretch, Stretches
 from uringtrace.tracer.record import Batch, Kind
 
 WARNING_NS = 100_000_000
@@ -43,6 +44,8 @@ class _Blocks:
 
     gaps: list[Gap] = field(default_factory=list)
     stays: list[Stay] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    """Of gaps without a long stay: many short calls, or computing with short calls in between."""
     files: Counter[tuple[int, int]] = field(default_factory=Counter)
     told: bool = True
     """Of a loop that was in no call: that it computed, and did not wait for a processor, is sure."""
@@ -54,9 +57,11 @@ class BlockedLoop:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._late = LateTurns(shared)
+        self._stretches = Stretches(shared.context, shared.wait_opcodes)
 
     def observe(self, step: Step) -> None:
         self._late.observe(step)
+        self._stretches.observe(step, self._shared.turns)
 
     def judge(self, moment: Moment) -> Verdict:
         if not self._shared.sees_calls:
@@ -70,6 +75,7 @@ class BlockedLoop:
             and each.holds_sockets
             and not (each.is_thread and polling.intersection(each.waiters))
         ]
+        judged = [each for each in judged if not any(_is_beside(each, other) for other in judged)]
         if not judged:
             return not_applicable(self.tag, f"an event loop with sockets and {FEWEST_WAITS} waits")
         findings = [each for instance in judged for each in self._of(moment, instance)]
@@ -77,7 +83,7 @@ class BlockedLoop:
         for instance in judged:
             for gap in loops.gaps(instance, moment.at_ns, moment.under_way):
                 gaps.setdefault(gap.harvester, []).append((gap.begin_ns, gap.end_ns))
-        threads = {tid for instance in judged for tid in instance.waiters}
+        threads = {tid for instance in judged if len(instance.waiters) > 1 for tid in instance.waiters}
         for (tid, cause), turns in self._late.outside(threads, gaps).items():
             finding = self._late_finding(moment, tid, cause, turns)
             if finding is not None:
@@ -90,6 +96,10 @@ class BlockedLoop:
             stays = self._shared.stays.during(gap.harvester, gap.begin_ns, gap.end_ns)
             stays += _present(moment.under_way, gap)
             cause = self._cause(gap, stays)
+            stretches: list[Stretch] = []
+            if cause is None:
+                stretches = self._stretches.during(gap.harvester, gap.begin_ns, gap.end_ns)
+                cause, stretches = _of_many(stretches, gap)
             if cause is None or (cause == OUTSIDE and _is_polled(moment, instance)):
                 continue
             blocks = causes.setdefault((gap.harvester, cause), _Blocks())
@@ -99,7 +109,8 @@ class BlockedLoop:
                     continue
                 blocks.told &= computed is True
             blocks.gaps.append(gap)
-            mine = [stay for stay in stays if stay.opcode == cause]
+            blocks.stretches += stretches
+            mine = [] if stretches else [stay for stay in stays if stay.opcode == cause]
             blocks.stays += mine
             blocks.files.update((stay.fd, stay.file) for stay in mine)
         return [
@@ -178,15 +189,12 @@ class BlockedLoop:
         fd, file = blocks.files.most_common(1)[0][0] if blocks.files else (-1, 0)
         what = "in no system call" if computing else f"in {name}"
         on = moment.description(instance.file)
+        times = [stay.end_ns - stay.begin_ns for stay in blocks.stays]
+        times += [stretch.end_ns - stretch.begin_ns for stretch in blocks.stretches]
         evidence = [
             Evidence(
-                f"{len(blocks.stays):,} times it stayed {what}, the longest "
-                f"{max(stay.end_ns - stay.begin_ns for stay in blocks.stays) / 1e6:,.1f} ms",
-                {
-                    "call": name,
-                    "blocks": len(blocks.stays),
-                    "longest_block_ns": max(stay.end_ns - stay.begin_ns for stay in blocks.stays),
-                },
+                f"{len(times):,} times it stayed {what}, the longest {max(times) / 1e6:,.1f} ms",
+                {"call": name, "blocks": len(times), "longest_block_ns": max(times)},
             ),
             Evidence(
                 f"{len(blocks.gaps):,} times nobody waited on {on or 'the descriptors'}, for up to "
@@ -194,6 +202,8 @@ class BlockedLoop:
                 {"gaps": len(blocks.gaps), "longest_gap_ns": longest, "total_ns": total, "share": share},
             ),
         ]
+        if blocks.stretches:
+            evidence.append(_many(blocks.stretches, cause, name))
         if computing and not blocks.told:
             evidence.append(Evidence(_NOT_TOLD))
         return Finding(
@@ -217,6 +227,37 @@ def _present(under_way: Batch | None, gap: Gap) -> list[Stay]:
     rows = rows[(rows["kind"] == Kind.UNFINISHED) & (rows["submitted_ns"] < gap.end_ns)]
     stays = [stay_of(row, gap.end_ns) for row in rows]
     return [stay for stay in stays if stay.overlap_ns(gap.begin_ns, gap.end_ns)]
+
+
+def _of_many(stretches: list[Stretch], gap: Gap) -> tuple[int | None, list[Stretch]]:
+    """The cause that covers half of a gap by stretches, and these."""
+    covered: Counter[int] = Counter()
+    for each in stretches:
+        if each.cause is not None:
+            covered[each.cause] += each.overlap_ns(gap.begin_ns, gap.end_ns)
+    cause, ns = max(covered.items(), key=lambda item: item[1], default=(OUTSIDE, 0))
+    if not ns or 2 * ns < gap.ns:
+        return None, []
+    return cause, [each for each in stretches if each.cause == cause]
+
+
+def _many(stretches: list[Stretch], cause: int, name: str | None) -> Evidence:
+    if name is None:
+        calls = sum(each.calls for each in stretches)
+        text = f"in {len(stretches):,} of these times with short calls in between, {calls:,} in all"
+        return Evidence(text, {"short_calls": calls})
+    calls = sum(each.sleeps[cause] for each in stretches)
+    text = f"in {len(stretches):,} of these times with {calls:,} calls of {name}, one after another"
+    return Evidence(text, {"calls_in_a_row": calls})
+
+
+def _is_beside(instance: Instance, other: Instance) -> bool:
+    """Of an epoll instance and a ring that the same threads wait on the one they wait on less is no loop.
+
+    libuv has a ring to change its epoll instance with, and a ring may poll one.
+    """
+    kinds = {instance.is_ring, other.is_ring} == {True, False} and not (instance.is_thread or other.is_thread)
+    return kinds and instance.waiters.keys() <= other.waiters.keys() and instance.waits < other.waits
 
 
 def _is_polled(moment: Moment, instance: Instance) -> bool:

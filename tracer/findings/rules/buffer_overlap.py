@@ -13,6 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from uringtrace.probes.rows import copy_rows, join_rows
+from uringtrace.tracer.connections.by_slot import order_of
 from uringtrace.tracer.findings.finding import (
     Confidence,
     Evidence,
@@ -90,9 +92,8 @@ class BufferOverlap:
             return
         self._seen += len(index)
         fresh = self._spans(step, index)
-        spans = np.concatenate([self._kept, fresh])
-        self._look(spans)
-        self._kept = fresh[-_CARRIED:].copy()
+        self._look(join_rows([self._kept, fresh]))
+        self._kept = copy_rows(fresh[-_CARRIED:])
         self._kept["fresh"] = False
 
     def _spans(self, step: Step, index: NDArray[np.intp]) -> NDArray[np.void]:
@@ -107,8 +108,11 @@ class BufferOverlap:
 
     def _look(self, spans: NDArray[np.void]) -> None:
         """Order by place, cut into groups whose ranges touch, and look for simultaneity in each."""
-        order = np.lexsort((spans["begin"], spans["tgid"]))
-        begin, tgid = spans["begin"][order], spans["tgid"][order]
+        begin, tgid = np.ascontiguousarray(spans["begin"]), np.ascontiguousarray(spans["tgid"])
+        order = np.argsort(begin, kind="stable")
+        if (tgid != tgid[0]).any():
+            order = order[np.argsort(tgid[order], kind="stable")]
+        begin, tgid = begin[order], tgid[order]
         reach = np.maximum.accumulate(spans["end"][order])
         apart = np.ones(len(order), bool)
         apart[1:] = (begin[1:] >= reach[:-1]) | (tgid[1:] != tgid[:-1])
@@ -120,7 +124,8 @@ class BufferOverlap:
             return
         order, group = order[shared], group[shared]
         submitted = spans["submitted_ns"][order]
-        by_time = np.lexsort((submitted, group))
+        by_time = np.argsort(submitted, kind="stable")
+        by_time = by_time[order_of(group[by_time])]
         order, group, submitted = order[by_time], group[by_time], submitted[by_time]
         completed = spans["completed_ns"][order]
         base = int(submitted.min())

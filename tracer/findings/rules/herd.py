@@ -3,7 +3,9 @@
 Two signs are added up. A thread that is woken in its wait and finds that another one was faster
 goes back to sleep inside the call, which only the count of its wake-ups tells. One that does
 return calls accept, and gets EAGAIN as the only thing it gets. An edge-triggered loop that accepts
-until EAGAIN is no herd.
+until EAGAIN is no herd. Where several threads wait on one epoll instance it wakes one of them at a time
+(ep_poll adds itself exclusively, fs/eventpoll.c): who goes back to sleep there was late for data, of which
+one that was busy came back in time, and the listener had no part in it.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class _Thread:
     """EAGAIN of accept, in all."""
     in_vain: int = 0
     """Of these the first after a wait."""
-    extra: int = 0
-    """Wake-ups in a wait beyond the one that ended it."""
+    extra: Counter[int] = field(default_factory=Counter)
+    """Wake-ups in a wait beyond the one that ended it, by epoll instance; 0: in accept."""
     listeners: Counter[int] = field(default_factory=Counter)
     fd: int = -1
     tgid: int = 0
@@ -88,7 +90,10 @@ class ThunderingHerd:
                 continue
             of = self._threads.setdefault(tid, _Thread())
             mine = turns.tid == tid
-            of.extra += int(extra[mine].sum())
+            again = np.flatnonzero(mine & (extra > 0))
+            files = np.where(accept[again], 0, step.column("file")[turns.order[again]])
+            for number in np.unique(files).tolist():
+                of.extra[number] += int(extra[again[files == number]].sum())
             mine &= accept
             if not mine.any():
                 continue
@@ -121,16 +126,22 @@ class ThunderingHerd:
         findings = []
         for name, threads in judged.items():
             accepted = sum(each.accepted for each in threads.values())
-            wasted = sum(each.extra + each.in_vain for each in threads.values())
+            wasted = sum(self._slept_again(each) + each.in_vain for each in threads.values())
             if wasted >= FEWEST and wasted >= PER_CONNECTION * accepted:
                 findings.append(self._finding(moment, name, threads))
         return found(self.tag, findings, evicted=self._room.evicted)
 
+    def _slept_again(self, thread: _Thread) -> int:
+        """Wake-ups that a listener made in vain: none of an instance that several threads wait on."""
+        waiters = self._shared.loops.waiters
+        return sum(count for file, count in thread.extra.items() if not file or waiters(file) < 2)
+
     def _finding(self, moment: Moment, listener: str, threads: dict[int, _Thread]) -> Finding:
-        accepted, nothing, in_vain, extra = (
+        accepted, nothing, in_vain = (
             sum(getattr(each, name) for each in threads.values())
-            for name in ("accepted", "nothing", "in_vain", "extra")
+            for name in ("accepted", "nothing", "in_vain")
         )
+        extra = sum(self._slept_again(each) for each in threads.values())
         first = next(iter(threads.values()))
         wasted = (extra + in_vain) / accepted
         return Finding(

@@ -34,6 +34,8 @@ from uringtrace.tracer.readiness.calls import Role
 
 LONGEST = 100
 """Waits in a row."""
+WARNING_SHARE, WARNING_LONGEST = 0.1, 1000
+"""Of all waits, or in a row: below both it was over before it cost anything."""
 FEWEST_WAITS = 100
 _USEFUL = (
     "read readv recvfrom recvmsg recvmmsg write writev sendto sendmsg sendmmsg sendfile splice accept "
@@ -148,9 +150,10 @@ class ReadySpin:
     def _finding(self, moment: Moment, tid: int, loop: _Loop) -> Finding:
         fd, file, mask = loop.ready.most_common(1)[0][0] if loop.ready else (-1, 0, 0)
         writing = bool(mask & 4) and not mask & 1
+        costly = loop.idle >= WARNING_SHARE * loop.waits or loop.longest >= WARNING_LONGEST
         return Finding(
             self.tag,
-            Severity.WARNING,
+            Severity.WARNING if costly else Severity.INFO,
             Confidence.HIGH,
             "the event loop spins on a descriptor that stays ready",
             moment.thread(tid, fd=fd, file=file),

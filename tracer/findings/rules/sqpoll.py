@@ -27,7 +27,8 @@ from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.source import Ring
 
-WAKES_PER_OPERATION = 0.1
+WAKES_PER_OPERATION, INFO_WAKES = 0.5, 0.1
+"""From half on the calls cost what submitting would; below a call wakes it for several."""
 FEWEST_WAKES = 50
 BUSY = 0.5
 """Share of a processor from which on a thread that has little to do burns it."""
@@ -68,14 +69,15 @@ class PollingThreadAsleep:
         findings = []
         for ring in rings:
             wakes = self._wakes[ring.tgid, -1 if ring.fd is None else ring.fd]
-            if wakes >= FEWEST_WAKES and wakes >= WAKES_PER_OPERATION * ring.submitted:
+            if wakes >= FEWEST_WAKES and wakes >= INFO_WAKES * ring.submitted:
                 findings.append(self._finding(ring, wakes))
         return found(self.tag, findings)
 
     def _finding(self, ring: Ring, wakes: int) -> Finding:
+        often = wakes >= WAKES_PER_OPERATION * ring.submitted
         return Finding(
             self.tag,
-            Severity.WARNING,
+            Severity.WARNING if often else Severity.INFO,
             Confidence.HIGH,
             "the SQPOLL thread sleeps when work comes",
             Subject(tgid=ring.tgid, tid=ring.sq_thread, fd=ring.fd, ring=ring.ring),
@@ -85,7 +87,7 @@ class PollingThreadAsleep:
                     {"wakes": wakes, "submitted": ring.submitted},
                 ),
             ),
-            "Each wake-up is a system call and a switch of threads: more than submitting by a call costs.",
+            "Each wake-up is a system call and a switch of threads: more than a call that submits costs.",
             "Raise sq_thread_idle above the usual pause between operations, or do without SQPOLL.",
         )
 

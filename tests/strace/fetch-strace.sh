@@ -26,15 +26,19 @@ apt-get "${apt[@]}" download strace libc6 libunwind8 liblzma5 libgcc-s1 >&2
 for package in ./*.deb; do dpkg -x "$package" "$directory/root"; done
 cd "$directory"
 rm -rf apt root/usr/share root/etc root/usr/lib/x86_64-linux-gnu/gconv
-# Its own loader and libraries, whatever this machine has.
-cat >strace <<END
+# Packages keep to a merged /usr, the links to which another package has.
+for name in lib lib64; do [ -e "root/$name" ] || ln -s "usr/$name" "root/$name"; done
+mkdir -p root/proc root/dev root/tmp root/bin
+# Its own loader and libraries, whatever this machine has, with this machine's /proc, /dev and /tmp; what
+# is mounted for that is gone with the process.
+cat >strace <<'END'
 #!/bin/sh
-exec $directory/loader --argv0 strace --library-path \
-  $directory/root/lib/x86_64-linux-gnu:$directory/root/usr/lib/x86_64-linux-gnu \
-  $directory/root/usr/bin/strace "\$@"
+root=$(dirname "$0")/root
+exec unshare --mount sh -c 'root=$1; shift
+for name in proc dev tmp; do mount --rbind "/$name" "$root/$name" || exit; done
+exec unshare --root="$root" --wd="$PWD" /usr/bin/strace "$@"' strace "$root" "$@"
 END
 chmod 755 strace
-ln -s "$(find root -name 'ld-linux-x86-64.so.2' -not -type d | sort | tail -n 1)" loader
-version=$(./strace --version | sed -n '1s/^strace -- version //p')
+version=$(cd /tmp && "$directory/strace" --version | sed -n '1s/^strace -- version //p')
 [ -n "$version" ] || { echo "the strace of $suite does not run here" >&2; exit 1; }
 echo "$version" >version

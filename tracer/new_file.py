@@ -14,6 +14,16 @@ from pathlib import Path
 from uringtrace.errors import StorageError, UsageError
 
 
+def check_new(path: Path, *, force: bool) -> None:
+    """Raise UsageError where `new_file` would before it writes: for what is written only much later."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory", "name a file in it")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists already", "--force overwrites it")
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: {path.parent} is no directory")
+
+
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     """Where to write; it becomes `path` at the end.
@@ -21,10 +31,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     Raises UsageError where `path` exists and not `force`, or cannot be written, and StorageError
     where it cannot be put in its place.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory", "name a file in it")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists already", "--force overwrites it")
+    check_new(path, force=force)
     partial = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

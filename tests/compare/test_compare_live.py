@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.bpf.processes import URINGTRACE, Process, wait_for
 from tests.compare.under_load import is_untouched, under_load
 from uringtrace.cli.compare import OTHERS
 from uringtrace.tracer.compare.others import OTHERS as OTHERS_BY_WORD
+from uringtrace.tracer.compare.read import read_log
 from uringtrace.tracer.compare.strace_process import tracer_of, version
 
 pytestmark = [pytest.mark.bpf, pytest.mark.usefixtures("strace")]
@@ -234,3 +236,26 @@ def test_other_observers_have_phases_of_their_own(tmp_path: Path) -> None:
 
 def test_the_words_of_with_are_the_observers() -> None:
     assert tuple(OTHERS_BY_WORD) == OTHERS
+
+
+def test_the_log_is_kept_for_its_owner_alone_and_never_over_another(tmp_path: Path, sleeper: Any) -> None:
+    """Keys are taken out of it, and what is left is read as a log."""
+    path = tmp_path / "strace.log"
+    script = 'import os,socket;os.getrandom(9);socket.socket().setsockopt(6,33,b"SECRET-FASTOPEN!")'
+    command = (*COMPARE, "--once", "--yes", "--json", "--keep-log", str(path))
+    with Process((*command, "--", sys.executable, "-c", script), tmp_path) as tracer:
+        report = compared(tracer)
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert "TCP_FASTOPEN_KEY, <redacted>, 16) = 0" in text
+    assert "getrandom(<redacted>, 9, 0) = 9" in text
+    assert "SECRET" not in text
+    log = read_log(path)
+    assert (log.lines, len(log.rows)) == (report["strace"]["lines"], report["comparison"]["strace_calls"])
+    done = subprocess.run(
+        [*command, "-p", str(sleeper.pid)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert f"{path} exists already" in done.stderr
+    assert "strace will stop" not in done.stderr, "before anything is done"
+    assert path.read_text() == text

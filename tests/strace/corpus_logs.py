@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
@@ -15,7 +15,7 @@ SECRETS = ("SECRET", "SALT", "REC-SEQ")
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A real log, by strace 6.1."""
+    """A real log."""
 
     name: str
     options: tuple[str, ...]
@@ -23,21 +23,53 @@ class Log:
     """The options as `LogFormat.options` has them."""
     to_file: bool = True
     """-o; otherwise strace and the program write to one file."""
+    suite: str = ""
+    """The Debian release whose strace wrote it; empty: the installed one, 6.1."""
+
+
+_USUAL = ("-f", "-ttt", "-T", "-y")
+_PROTOCOLS = ("-f", "-ttt", "-T", "-yy", "-s", "64")
+_FILES = ("-f", "-tt", "-T", "-yy")
+_NANOSECONDS = ("-f", "--absolute-timestamps=unix,ns", "--syscall-times=ns")
+_HEXADECIMAL = ("-f", "-xx", "-v", "-X", "verbose", "-yy")
+_INJECTED = ("-f", "-e", "inject=umask:delay_exit=1000", "-e", "inject=recvfrom:retval=0")
+SUITES = {"bullseye": "5.10", "trixie": "6.13", "unstable": "7.2"}
+"""Debian's releases and the versions of strace that wrote their logs."""
+VERSION_LOGS = (
+    Log("usual", _USUAL, "-f -ttt -T -y"),
+    Log("protocols", _PROTOCOLS, "-f -ttt -T -yy"),
+    Log("shared_output_files", _FILES, "-f -tt -T -yy", to_file=False),
+    Log("day_and_steps", ("-f", "-t", "-r"), "-f -t -r"),
+    Log("nanoseconds", _NANOSECONDS, " ".join(_NANOSECONDS)),
+    Log("hexadecimal", _HEXADECIMAL, "-f -yy"),
+    Log("leaders_shared", ("-f", "-ttt", "-i", "-n"), "-f -ttt -n -i", to_file=False),
+    Log("dumps_and_table", ("-f", "-C", "-e", "read=all", "-e", "write=all"), "-f -C"),
+    Log("injected", _INJECTED, "-f"),
+)
+"""Of each of them."""
+NEWER_LOGS = (
+    Log("names", ("-f", "-ttt", "-T", "-yy", "-N"), "-f -ttt -T -yy"),
+    Log("colours", ("-f", "--color=always"), "-f"),
+    Log("pids", ("-f", "-Y", "--always-show-pid"), "-f -Y", to_file=False),
+)
+"""Of options that only the newest has."""
+
+
+def _by(suite: str, logs: tuple[Log, ...]) -> tuple[Log, ...]:
+    return tuple(
+        replace(log, name=f"{log.name}_{SUITES[suite].replace('.', '_')}", suite=suite) for log in logs
+    )
 
 
 REAL_LOGS = (
-    Log("usual", ("-f", "-ttt", "-T", "-y"), "-f -ttt -T -y"),
-    Log("protocols", ("-f", "-ttt", "-T", "-yy", "-s", "64"), "-f -ttt -T -yy"),
+    Log("usual", _USUAL, "-f -ttt -T -y"),
+    Log("protocols", _PROTOCOLS, "-f -ttt -T -yy"),
     Log("shared_output", ("-f",), "-f", to_file=False),
-    Log("shared_output_files", ("-f", "-tt", "-T", "-yy"), "-f -tt -T -yy", to_file=False),
+    Log("shared_output_files", _FILES, "-f -tt -T -yy", to_file=False),
     Log("one_thread", (), ""),
     Log("steps", ("-f", "-r"), "-f -r"),
     Log("day_and_steps", ("-f", "-t", "-r"), "-f -t -r"),
-    Log(
-        "nanoseconds",
-        ("-f", "--absolute-timestamps=unix,ns", "--syscall-times=ns"),
-        "-f --absolute-timestamps=unix,ns --syscall-times=ns",
-    ),
+    Log("nanoseconds", _NANOSECONDS, " ".join(_NANOSECONDS)),
     Log(
         "seconds",
         ("-f", "--absolute-timestamps=unix", "--syscall-times=s"),
@@ -45,17 +77,16 @@ REAL_LOGS = (
     ),
     Log("leaders", ("-f", "-tt", "-i", "-n", "-Y", "-y"), "-f -tt -y -Y -n -i"),
     Log("leaders_shared", ("-f", "-ttt", "-i", "-n", "-Y"), "-f -ttt -Y -n -i", to_file=False),
-    Log("hexadecimal", ("-f", "-xx", "-v", "-X", "verbose", "-yy"), "-f -yy"),
+    Log("hexadecimal", _HEXADECIMAL, "-f -yy"),
     Log("raw", ("-f", "-X", "raw", "-s", "0"), "-f"),
     Log("undecoded", ("-f", "-e", "raw=all"), "-f"),
     Log("narrow", ("-f", "-a", "0", "-s", "3"), "-f"),
     Log("dumps_and_table", ("-f", "-C", "-e", "read=all", "-e", "write=all"), "-f -C"),
     Log("separate", ("-ff", "-ttt"), "-ttt"),
-    Log(
-        "injected",
-        ("-f", "-e", "inject=umask:delay_exit=1000", "-e", "inject=recvfrom:retval=0"),
-        "-f",
-    ),
+    Log("injected", _INJECTED, "-f"),
+    *_by("bullseye", VERSION_LOGS),
+    *_by("trixie", VERSION_LOGS),
+    *_by("unstable", (*VERSION_LOGS, *NEWER_LOGS)),
 )
 
 

@@ -113,6 +113,9 @@ SECRET_LINES = [
     f'setsockopt(5, 0x11a /* SOL_TLS */, 0x2 /* TLS_RX */, "\\4\\3{KEY}"..., 40) = 0 <0.000010>',
     f'setsockopt(fd=5, level=SOL_TLS, optname=TLS_TX, optval={{key="{KEY}"}}, optlen=40) = 0',
     f'setsockopt(5, SOL_TLS, TLS_TX, {{info={{version=TLS_1_3_VERSION}}, iv="{KEY}"}}, 40 <unfinished ...>',
+    f'add_key("user", "a \\"name", "{KEY}", 14, KEY_SPEC_PROCESS_KEYRING) = 368455126',
+    f'keyctl(KEYCTL_READ, 368455126, "{KEY}"..., 64) = 14',
+    f'setsockopt(3<TCP:[13126668]>, SOL_TCP, 0x26 /* TCP_??? */, "\\2{KEY}", 184) = -1 ENOPROTOOPT (a)',
 ]
 
 

@@ -33,6 +33,10 @@ _ENOUGH = 200
 """Fewer calls say nothing about the clocks: other calls of the same name are always near."""
 
 _CHANCE = 5
+_SHORT = 20_000
+"""Lines of a log of which other offsets are tried although all of it is paired."""
+_NEARER = 0.5
+_LONGEST_LAG_NS = 1_000_000
 _ROUNDS = 8
 _STEPS_NS = (-80_000, -40_000, -20_000, -10_000, 10_000, 20_000, 40_000, 80_000)
 
@@ -181,6 +185,9 @@ def _aligned(
     def bounded(partner: NDArray[np.int64]) -> Bounds:
         return _bounds(partner, begin_ns, end_ns, rows, precision_ns)
 
+    def lag_ns(trial: tuple[int, int, NDArray[np.int64]]) -> float:
+        return _lag_ns(trial[2], begin_ns + trial[1], rows)
+
     most = sum(min(thread.theirs.size, thread.ours.size) for thread in threads)
     lines = sum(thread.theirs.size for thread in threads)
     # Of few calls some pair by chance, wherever the clocks are.
@@ -197,14 +204,27 @@ def _aligned(
         within = best if allowed_ns in (None, best[1]) else paired(allowed_ns or 0)
         # As many pairs within what they allow are better than at the edge of it.
         better = within if within[0] >= best[0] else best
-        if better[0] < lines:
-            # Calls in quick succession pair as well one line too late, all but the last of them.
+        if better[0] < lines or lines < _SHORT:
+            # Calls in quick succession pair as well one line too late or too early, all but the last of them.
             other = max((paired(better[1] + step_ns) for step_ns in _STEPS_NS), key=_pairs)
-            better = other if other[0] >= better[0] + gain else better
+            nearer = other[0] >= better[0] and lag_ns(other) < lag_ns(better) * _NEARER
+            better = other if other[0] >= better[0] + gain or nearer else better
         if better[1] == best[1]:
             break
         best = better
     return best[2], best[1], bounded(best[2])
+
+
+def _lag_ns(partner: NDArray[np.int64], begin_ns: NDArray[np.int64], rows: NDArray[np.void]) -> float:
+    """How long after their lines calls began, on average; each counts as no more than a millisecond.
+
+    strace prints the time and lets the thread go on at once. Paired one line too late, the first call
+    behind each pause would have waited for all of it.
+    """
+    paired = np.flatnonzero((partner != NONE) & (begin_ns > 0))
+    submitted_ns = rows["submitted_ns"][partner[paired]]
+    lags = (submitted_ns - begin_ns[paired])[submitted_ns != 0]
+    return float(np.clip(lags, 0, _LONGEST_LAG_NS).mean()) if lags.size else 0.0
 
 
 def _pairs(trial: tuple[int, int, NDArray[np.int64]]) -> int:

@@ -9,7 +9,7 @@ import re
 
 FILE = r"""
     <(?!<)(?:
-        [A-Za-z][\w-]*:\[                    # a socket or the like: ends at the first ]> outside strings
+        (?:[A-Za-z][\w-]*|\(null\)):\[       # a socket or the like: ends at the first ]> outside strings
           (?:"(?:[^"\\]|\\.)*+"|[^"\]]|\](?!>))*+\]>
       | (?:[^<>\\]|\\.|<[^<>]*+>)*+>         # a path, maybe with <char 1:3>; strace escapes < and > there
     )(?:\(deleted\))?

@@ -105,6 +105,8 @@ def result_descriptor(call: Call) -> Descriptor | None:
 
 
 _SOCKET = re.compile(r"(?P<protocol>[A-Z][A-Z0-9]*)(?:v6|-[A-Z]+)?:\[(?P<inside>.*)\]", re.DOTALL)
+_NAMELESS = re.compile(r"\(null\):\[(?P<inside>.*)\]", re.DOTALL)
+"""A unix socket in strace 5.10 on kernels that name its protocol UNIX-STREAM, which it does not know."""
 _INODE = re.compile(r"(?P<kind>pipe|socket):\[(?P<inode>\d{1,20})\]")
 _ANONYMOUS = re.compile(
     r"anon_inode:\[?(?P<name>[\w.-]+)\]?|(?P<kind>pid|signalfd):.*|\{(?P<first>eventfd)-.*\}"
@@ -118,6 +120,8 @@ def shown_file(text: str) -> ShownFile:
     """Reads what strace prints between <>, as `Descriptor.shown`."""
     if matched := _SOCKET.fullmatch(text):
         return _socket(matched["protocol"].lower(), matched["inside"])
+    if matched := _NAMELESS.fullmatch(text):
+        return _socket("unix", matched["inside"])
     if matched := _INODE.fullmatch(text):
         return ShownFile(matched["kind"], inode=int(matched["inode"]))
     if matched := _ANONYMOUS.fullmatch(text):

@@ -20,7 +20,7 @@ class Half:
     text: str
     """From the name on, without the keys in it."""
     keys: bool
-    """It is about TLS keys."""
+    """It is about keys."""
     mixed: bool = False
     """Text of another program is in it."""
 

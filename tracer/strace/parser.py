@@ -39,6 +39,18 @@ def parse(lines: Iterable[str], *, tid: int | None = None) -> Iterator[Record]:
     yield from reading.rest()
 
 
+def without_keys(lines: Iterable[str]) -> Iterator[str]:
+    """The same lines, as many, without the keys that `parse` takes out of them."""
+    reading = _Reading(None)
+    for number, line in enumerate(lines, 1):
+        if reading.plain_call(number, line):
+            yield line
+        else:
+            for _ in reading.line(number, line):
+                pass
+            yield reading.written
+
+
 class _Reading:
     """What one log needs remembered from line to line."""
 
@@ -53,11 +65,13 @@ class _Reading:
         """A line with keys was cut: any later one may be its rest."""
         self._table = False
         """In the table of -c."""
+        self.written = ""
+        """The line that `line` was given last, without the keys in it; known when its records were taken."""
 
     def plain_call(self, number: int, line: str) -> Call | None:
         """The call of a line of the most usual form, as `line` would give it, but quickly."""
         begin = forms.PLAIN.match(line)
-        if begin is None or self._cut or "\x1b" in line or keys.has_socket_option(line):
+        if begin is None or self._cut or "\x1b" in line or keys.may_have_keys(line):
             return None
         column, bracket, seconds, part, name = begin.groups()
         tid = int(column or bracket) if column or bracket else self._tid
@@ -73,8 +87,9 @@ class _Reading:
         tid = self._tid if leader.tid is None else leader.tid
         body = line[leader.end :]
         is_key = False
-        if keys.has_socket_option(body) or (self._cut and self._cut.keys):
+        if keys.may_have_keys(body) or (self._cut and self._cut.keys) or self._has_keys(tid):
             body, is_key = self._without_keys(body, tid)
+        self.written = line[: leader.end] + body
         at_ns = self._time(leader)
         if name := forms.call_name(body):
             yield from self._call_line(Half((number,), tid, at_ns, body, is_key), name)
@@ -106,16 +121,23 @@ class _Reading:
 
     def _without_keys(self, body: str, tid: int | None) -> tuple[str, bool]:
         """The text without the keys in it, and whether it is about keys at all."""
-        if (start := keys.value_start(body)) is not None:
-            return keys.without_value(body, start), True
-        resumed = forms.RESUMED.match(body)
-        if resumed and "sockopt" in resumed["name"]:
+        if resumed := forms.RESUMED.match(body):
             found = self._half(tid, resumed["name"])
-            if found is None or found[1].keys:
+            if found[1].keys if found else keys.may_return_keys(resumed["name"]):
                 return keys.without_value(body, resumed.end()), True
-        elif self._cut and self._cut.keys and forms.call_name(body) is None:
+        if (redacted := keys.without_keys(body)) is not None:
+            return redacted, True
+        if resumed:
+            return body, False
+        if self._cut and self._cut.keys and forms.call_name(body) is None:
             return keys.without_value(body, 0), True
         return body, False
+
+    def _has_keys(self, tid: int | None) -> bool:
+        """Whether a call with keys of this thread, or of one without a name, waits for its rest."""
+        return any(half.keys for half in (self._begun.get(tid), self._begun.get(None)) if half) or (
+            tid is None and any(half.keys for half in self._begun.values())
+        )
 
     def _call_line(self, half: Half, name: str) -> Iterator[Record]:
         yield from self._given_up()
@@ -222,7 +244,7 @@ class _Reading:
         self._table = False
         if self._keys_cut or number == 1:
             # The first line of a log may be the rest of one, too.
-            line = keys.without_strings(line)
+            line = self.written = keys.without_strings(line)
         yield Unparsed((number,), line)
 
     def _given_up(self) -> Iterator[Record]:

@@ -59,6 +59,7 @@ strace stops the target at every system call: this asks before it attaches"""
         add("--rows", type=_rows, default=_ROWS, metavar="N", help=f"of the two columns (default: {_ROWS})")
         add("--json", action="store_true", help="one JSON object instead of text (docs/compare.md)")
         add("-o", "--output", metavar="FILE", help="an HTML page to FILE as well")
+        add("--keep-log", type=Path, metavar="FILE", help="keep strace's log, without keys, in FILE")
         add("--force", action="store_true", help="overwrite FILE")
         add_colour_argument(parser)
 
@@ -80,9 +81,11 @@ def check(arguments: argparse.Namespace, recording: Path | None) -> None:
     if recording is None and arguments.strace is not None:
         raise UsageError("--strace FILE goes with a recording", "uringtrace compare --strace FILE RECORDING")
     if recording is not None:
-        given = [name for name in ("duration", "once", "yes", "others") if getattr(arguments, name)]
+        given = [
+            name for name in ("duration", "once", "yes", "others", "keep_log") if getattr(arguments, name)
+        ]
         if given:
-            raise UsageError("-d, --once, --yes and --with are for a target, not for two files")
+            raise UsageError("-d, --once, --yes, --with and --keep-log are for a target, not for two files")
     if arguments.everything:
         raise UsageError("strace cannot be attached to the whole machine", "name a process: -p PID")
     if arguments.interface != "all":

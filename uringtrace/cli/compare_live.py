@@ -17,6 +17,7 @@ from uringtrace.cli.output import notice
 from uringtrace.cli.signals import pass_on, stopping_on_signals
 from uringtrace.cli.target_options import target_from
 from uringtrace.errors import EXIT_FAILED, UsageError
+from uringtrace.tracer.new_file import check_new, new_file
 
 if TYPE_CHECKING:
     from uringtrace.tracer.capture import StreamingCapture
@@ -38,12 +39,16 @@ def compare_live(arguments: argparse.Namespace) -> int:
     from uringtrace.tracer.compare.strace_process import OPTIONS, obstacle, version
 
     target = target_from(arguments)
+    if arguments.keep_log is not None:
+        check_new(arguments.keep_log, force=arguments.force)
     why_not = obstacle(target.pids)
     if not why_not:
         confirm(arguments, target)
     with tempfile.TemporaryDirectory(prefix="uringtrace-") as folder:
         place, log = Path(folder) / "journal", Path(folder) / "strace.log"
         schedule, kept, status = run(arguments, target, place, log, why_not)
+        if arguments.keep_log is not None and schedule.window_ns:
+            keep(log, arguments.keep_log, force=arguments.force)
         report = report_of(
             log if schedule.window_ns else None,
             kept,
@@ -57,6 +62,15 @@ def compare_live(arguments: argparse.Namespace) -> int:
         )
         show(report, log if schedule.window_ns else None, kept, arguments)
     return pass_on(status) or (EXIT_FAILED if schedule.why_not else 0)
+
+
+def keep(log: Path, path: Path, *, force: bool) -> None:
+    """Copy strace's log, for its owner alone and without the keys in it. Raises what `new_file` raises."""
+    from uringtrace.tracer.strace import lines_of, without_keys
+
+    with new_file(path, force=force) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in without_keys(lines_of(log)))
+    notice(f"strace's log, without keys, is kept in {path}")
 
 
 def confirm(arguments: argparse.Namespace, target: Target) -> None:

@@ -45,10 +45,7 @@ FAULTS = (
         for server in ("epoll", "asyncio")
         for what in ("sleep", "file")
     ),
-    *(
-        Scene(server, partial(visits.in_rounds, connections=1, rounds=24), "blocking-getaddrinfo", *_BLOCKED)
-        for server in ("epoll", "asyncio")
-    ),
+    *(Scene(server, visits.mostly_one, "blocking-getaddrinfo", *_BLOCKED) for server in ("epoll", "asyncio")),
     Scene("epoll", visits.firehose, "starvation", "starved-connections"),
     Scene("epoll", visits.one_after_another, "accept-spin", "eagain-storm", "eagain"),
     Scene("epoll", visits.leave_first, "leaked-connections", "leaked-connections", "leaked"),

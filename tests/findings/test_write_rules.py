@@ -18,7 +18,9 @@ MSG_MORE = 0x8000
 LISTENER = File(2, "TCP 127.0.0.1:80 listening", 8, 2, Socket("inet", "tcp", "127.0.0.1:80", None, True))
 PEER = File(10, "TCP 127.0.0.1:80->127.0.0.1:9", 8, 110, Socket("inet", "tcp", "127.0.0.1:80", "127.0.0.1:9"))
 LOCAL = File(11, "unix", 8, 111, Socket("unix", "unix", "/run/s", None))
-FILES = {2: LISTENER, 10: PEER, 11: LOCAL}
+BOUND = File(3, "TCP 127.0.0.1:80", 8, 2, Socket("inet", "tcp", "127.0.0.1:80", None))
+"""The listener before it listened: another number, the same socket."""
+FILES = {2: LISTENER, 3: BOUND, 10: PEER, 11: LOCAL}
 
 
 def on(name, at_ms, result, *arguments, file=10):
@@ -95,10 +97,17 @@ ACCEPTED = call("accept4", 2, after_ns=MS // 2, took_ns=1000, fd=2, file=2, resu
     [
         ([option(0.1, 10, 1)], State.CLEAR),
         ([option(0.1, 2, 1), ACCEPTED], State.CLEAR),
+        ([option(0.1, 3, 1), ACCEPTED], State.CLEAR),
         ([option(0.1, 2, 1), ACCEPTED, option(0.6, 10, 0)], State.FOUND),
         ([option(0.1, 10, 0)], State.FOUND),
     ],
-    ids=["set", "inherited from the listener", "inherited and taken back", "not set"],
+    ids=[
+        "set",
+        "inherited from the listener",
+        "set before it listened",
+        "inherited and taken back",
+        "not set",
+    ],
 )
 def test_with_tcp_nodelay_nothing_is_held_back(before, expected):
     result = diagnosed(*before, rows(*exchanges(30, 41)), files=FILES)

@@ -57,6 +57,15 @@ def in_rounds(
                 read_answers(peer)
 
 
+def mostly_one(address: Address, *, connections: int = 4, requests: int = 24) -> None:
+    """Each connection asks once, and the first one for the rest, so that the server waits each time."""
+    with ExitStack() as stack:
+        peers = connected(stack, address, connections)
+        for peer in [*peers, *peers[:1] * (requests - connections)]:
+            peer.sendall(request("/"))
+            read_answers(peer)
+
+
 def one_after_another(address: Address, *, count: int = 60) -> None:
     """A connection for each request."""
     for _ in range(count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uringtrace.tracer.findings.rule import Rule
+from uringtrace.tracer.findings.rules.accept_queue import AcceptQueueFull
 from uringtrace.tracer.findings.rules.balance import UnbalancedWorkers
 from uringtrace.tracer.findings.rules.blocked_loop import BlockedLoop
 from uringtrace.tracer.findings.rules.broken_links import BrokenLinks
@@ -56,5 +57,6 @@ RULES: tuple[type[Rule], ...] = (
     StuckRequest,
     LeakedConnections,
     HeadOfLine,
+    AcceptQueueFull,
     TinyWrites,
 )

@@ -80,7 +80,8 @@ class TinyWrites:
         self._setsockopt = shared.opcode("setsockopt")
         self._accepts = shared.mask("accept", "accept4", "ACCEPT")
         self._at_once: set[int] = set()
-        """Files that are known to have TCP_NODELAY."""
+        """Inodes of sockets that are known to have TCP_NODELAY: a socket has another file number once it is
+        connected, or listens."""
         self._processes: dict[int, _Process] = {}
         self._calls: Counter[int] = Counter()
         """All system calls of each process."""
@@ -104,7 +105,9 @@ class TinyWrites:
         runs = runs[np.isin(runs["file"], tcp)]
         for number in np.unique(runs["tgid"]).tolist():
             if self._room.has(self._processes, number):
-                self._add(self._processes.setdefault(number, _Process()), runs[runs["tgid"] == number])
+                mine = runs[runs["tgid"] == number]
+                held = ~self._has_option(step, mine["file"])
+                self._add(self._processes.setdefault(number, _Process()), mine, held)
 
     def _note_options(self, step: Step) -> None:
         """Who has TCP_NODELAY: by setsockopt, or accepted from a listener that has it."""
@@ -113,20 +116,32 @@ class TinyWrites:
             rows = step.operations[options]
             chosen = (rows["result"] == 0) & (rows["arg1"] == _TCP) & (rows["arg2"] == _NODELAY)
             for index in options[chosen].tolist():
-                self._note(int(step.column("file")[index]), _is_set(step, index))
+                self._note(step, int(step.column("file")[index]), _is_set(step, index))
         if self._at_once:
             accepts = np.flatnonzero(step.completed & self._accepts[step.column("opcode")])
-            inherits = accepts[np.isin(step.column("file")[accepts], list(self._at_once))]
+            inherits = accepts[self._has_option(step, step.column("file")[accepts])]
             for number in step.column("result_file")[inherits].tolist():
-                self._note(number, True)
+                self._note(step, number, True)
 
-    def _note(self, file: int, at_once: bool) -> None:
+    def _note(self, step: Step, number: int, at_once: bool) -> None:
+        file = step.files.get(number)
+        if file is None:
+            return
         if not at_once:
-            self._at_once.discard(file)
-        elif file and len(self._at_once) < _MOST_FILES:
-            self._at_once.add(file)
+            self._at_once.discard(file.inode)
+        elif len(self._at_once) < _MOST_FILES:
+            self._at_once.add(file.inode)
 
-    def _add(self, process: _Process, runs: NDArray[np.void]) -> None:
+    def _has_option(self, step: Step, files: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Which of these file numbers stand for such a socket; same shape."""
+        if not self._at_once:
+            return np.zeros(len(files), bool)
+        known = ((number, step.files.get(number)) for number in np.unique(files).tolist())
+        chosen = [number for number, file in known if file is not None and file.inode in self._at_once]
+        return np.isin(files, chosen)
+
+    def _add(self, process: _Process, runs: NDArray[np.void], held: NDArray[np.bool_]) -> None:
+        """`held`: those of sockets that are not known to have TCP_NODELAY, shape (n,)."""
         process.runs += len(runs)
         process.writes += int(runs["writes"].sum())
         process.bytes += int(runs["bytes"].sum())
@@ -138,7 +153,6 @@ class TinyWrites:
         process.call_runs += int(gathered.sum())
         milliseconds = (runs["read_ns"] - runs["first_ns"]) // np.uint64(1_000_000)
         milliseconds = np.minimum(milliseconds, np.uint64(_LONGEST_MS - 1)).astype(np.intp)
-        held = ~np.isin(runs["file"], list(self._at_once)) if self._at_once else np.ones(len(runs), bool)
         process.waits += np.bincount(milliseconds[held], minlength=_LONGEST_MS)
         delayed = held & (milliseconds >= TIMER_MS.start) & (milliseconds < TIMER_MS.stop)
         for file in np.unique(runs["file"]).tolist():

@@ -52,6 +52,7 @@ class Window:
         self._direction = MoveRules(context.operation_names).direction(rows["opcode"])
         self._own = own
         self._peers = piece.peers
+        self._pairs = {*piece.peers, *piece.peers.values()}
         self._files = facts.files
         self._moves_socket = (self._direction > 0) & self._is_socket(rows["file"])
         self._ready: dict[int, list[tuple[Any, ...]]] = {}
@@ -94,7 +95,9 @@ class Window:
         """How many other connections a thread moved data on."""
         places = self._between(self._all.get(tid, []), since_ns, until_ns)
         chosen = [place for place in places if self._moves_socket[place]]
-        return len(set(self._rows["file"][chosen].tolist()) - self._own)
+        files = set(self._rows["file"][chosen].tolist())
+        # Both ends of a pair belong to the target: it is how threads tell each other, not a connection.
+        return len(files - self._own - self._pairs)
 
     def rouses(self, waker: int, call: str, since_ns: int, until_ns: int) -> Row | None:
         """The first call of this name that ended in between and that thread `waker` ended."""

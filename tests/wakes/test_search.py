@@ -368,3 +368,13 @@ def test_a_socket_pair_is_known_once_a_write_to_one_end_woke_the_other() -> None
     chain = scene.chain()
     assert [(kind, tid) for kind, tid, _ in shape(chain)[4:6]] == [("wrote", WORKER), ("left", LOOP)]
     assert (chain.threads, chain.complete) == ((LOOP, WORKER, LOOP), True)
+
+
+def test_a_search_among_too_many_waits_ends_with_what_was_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = handed_over()
+    for number in range(5):
+        scene.wait("read", LOOP, 4200 + 20 * number, 4210 + 20 * number, wake=Wake.INTERRUPT)
+    assert scene.chain().complete
+    monkeypatch.setattr("uringtrace.tracer.wakes.search._MOST_WAITS", 3)
+    chain = scene.chain()
+    assert [step.kind for step in chain.steps if step.known is Known.UNKNOWN] == [StepKind.UNSEEN]

@@ -22,6 +22,7 @@ from bench.bystander import measure_bystander
 from bench.competitors import competitors
 from bench.epoll import measure_epoll
 from bench.fio import measure_fio
+from bench.following import measure_following
 from bench.launch import Failed
 from bench.nop import measure_nop
 from bench.report import measure_report
@@ -35,7 +36,18 @@ from uringtrace.targets.build import binary
 SCHEMA = 1
 FIO_ROUNDS = 3
 """Rounds of fio for one of the others: its runs are short, and vary more."""
-PARTS = ("nop", "fio", "epoll", "bystander", "streaming", "startup", "servers", "terminal", "report")
+PARTS = (
+    "nop",
+    "fio",
+    "epoll",
+    "bystander",
+    "streaming",
+    "following",
+    "startup",
+    "servers",
+    "terminal",
+    "report",
+)
 
 
 def main() -> int:
@@ -97,6 +109,9 @@ def _measure(
         if part == "streaming":
             streamed = measure_streaming(program, arguments.stream, arguments.batch, folder, _progress)
             return streamed, table.streaming_lines(streamed)
+        if part == "following":
+            followed = measure_following(rounds, _progress)
+            return followed, table.following_lines(followed, rounds)
         if part == "terminal":
             terminal = measure_terminal(program, arguments.batch, _progress)
             return terminal, table.terminal_lines(terminal)

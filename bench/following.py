@@ -32,7 +32,7 @@ from uringtrace.tracer.findings import Diagnosis
 from uringtrace.tracer.live.backlog import Backlog
 from uringtrace.tracer.record import Kind, Path
 from uringtrace.tracer.records import SocketEventKind
-from uringtrace.tracer.source import File
+from uringtrace.tracer.source import File, OpenSocket, Socket
 
 CONNECTIONS = 64
 GOAL_NS = 2_000
@@ -68,7 +68,7 @@ def measure_following(
     for number in range(rounds):
         progress(f"following: round {number + 1} of {rounds}")
         for name, shape in shapes.items():
-            times[name].append(follow(list(_chunks(shape(rows)))))
+            times[name].append(follow(list(chunks(shape(rows)))))
     return tuple(
         Following(
             name,
@@ -105,6 +105,9 @@ class FollowedSource(GeneratedSource):
         names = {**self.context.operation_names, _NOP: "NOP"}
         probes = (*self.context.probes, "sk_data_ready", "inet_sock_set_state", "sched_waking")
         self.context = replace(self.context, operation_names=names, probes=probes)
+        # Where the target listens: so the connections are known to be a server's, and have requests.
+        listener = Socket("inet", "tcp", "10.1.0.1:443", None, listening=True)
+        self.open_sockets = (OpenSocket(4000, 3, 1, listener),)
         for number in range(_FIRST_FILE, _FIRST_FILE + _FILES):
             self.files[number] = File(number, f"/srv/{number}", 8, number)
 
@@ -170,7 +173,7 @@ def _arguments(slots: NDArray[np.void], length: int) -> None:
     slots["addr"] = 0x7F00_0000_0000 + np.arange(len(slots)) % 256 * 65_536
 
 
-def _chunks(slots: Slots) -> Iterator[Slots]:
+def chunks(slots: Slots) -> Iterator[Slots]:
     """As a capture reads them; a record is never cut."""
     begin = 0
     while begin < len(slots):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.fio import FioRatio
+from bench.following import GOAL_NS, Following
 from bench.http import CONNECTIONS
 from bench.nop import Row
 from bench.report import ReportCost
@@ -110,6 +111,16 @@ def servers_lines(rows: Sequence[ServerRow], rounds: int) -> Iterator[str]:
         yield f"{row.name:<16}{row.per_second:>12,.0f}{_small(calls):>16}{_small(operations):>21}"
     yield "calls: system calls; operations: of io_uring"
     yield "iterative serves one connection at a time: there each request has its own"
+
+
+def following_lines(rows: Sequence[Following], rounds: int) -> Iterator[str]:
+    """What it costs to follow all findings."""
+    yield f"following all findings, per operation; median of {rounds} interleaved rounds"
+    yield f"{'':<20}{'ns':>8}{'decoding':>12}{'best round':>13}{'per second':>14}"
+    for row in rows:
+        numbers = f"{row.ns:>8,.0f}{row.decoding_ns:>12,.0f}{row.least_ns:>13,.0f}{row.per_second:>14,.0f}"
+        yield f"{row.shape:<20}{numbers}"
+    yield f"goal: ≤ {GOAL_NS:,} ns, {1e9 / GOAL_NS:,.0f} operations per second on one processor"
 
 
 def terminal_lines(rows: Sequence[TerminalRow]) -> Iterator[str]:

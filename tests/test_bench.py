@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.competitors import REFERENCE, Competitor
+from bench.following import CONNECTIONS, FollowedSource, chunks, files, measure_following, nops, sockets
 from bench.launch import Failed, measured, reason_of
 from bench.nop import Row, measure_nop
 from bench.processes import Attacher, attached, running
 from bench.shares import Share, measure_shares
-from bench.table import bystander_lines, epoll_lines, nop_lines
+from bench.table import bystander_lines, epoll_lines, following_lines, nop_lines
+from uringtrace.probes.slots import Slots
+from uringtrace.tracer.connections import ConnectionTracker
+from uringtrace.tracer.decode import decode_records
+from uringtrace.tracer.findings import Diagnosis
 
 
 def script(path: Path, text: str) -> Path:
@@ -144,3 +150,33 @@ def test_a_tracer_that_gives_up_counts_as_failed(command: str) -> None:
         attached(attacher("brittle", command, ready="ready"), target.pid),
     ):
         pass
+
+
+@pytest.mark.parametrize(("shape", "requests"), [(sockets, 1_000), (files, 0), (nops, 0)])
+def test_what_is_followed_are_the_operations_and_requests_that_were_made_up(
+    shape: Callable[[int], Slots], requests: int
+) -> None:
+    source = FollowedSource()
+    diagnosis = Diagnosis(source.context)
+    parts = [decode_records(chunk) for chunk in chunks(shape(2_000))]
+    for records in parts:
+        diagnosis.add(records, source)
+    diagnosed = diagnosis.judge(source)
+    assert (diagnosed.operations, diagnosed.calls) == (2_000, 0)
+    tracker = ConnectionTracker(source.context)
+    for records in parts:
+        tracker.add(records, source.files, source.open_sockets)
+    moved = [each for each in tracker.connections() if each.bytes_in]
+    assert sum(each.requests or 0 for each in moved) == requests
+    assert sum(each.requests_from_arrival or 0 for each in moved) == requests
+    assert sum(each.bytes_in for each in moved) == 120 * requests
+    assert len(moved) == (CONNECTIONS if requests else 0)
+
+
+def test_following_is_shown_with_its_goal() -> None:
+    every = measure_following(1, lambda text: None, rows=500)
+    assert all(0 < row.decoding_ns < row.ns for row in every)
+    lines = list(following_lines(every, 1))
+    assert len(lines) == 2 + len(every) + 1
+    assert max(map(len, lines)) <= 80
+    assert "500,000 operations per second" in lines[-1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from uringtrace.tracer.connections import ConnectionTracker, Distribution, connection_rows
+from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.live.cut import cut
 from uringtrace.tracer.recording import open_recording
 from uringtrace.tracer.records import Records
@@ -27,13 +28,19 @@ RECORDINGS = tuple(
 WRITTEN_DOWN = Path(__file__).parent / "recorded.json"
 
 
-def told(name: str, most_rows: int | None = None) -> dict[str, Any]:
-    """The connections of a recording and the times of its requests; `most_rows` at once."""
+def told(name: str, most_rows: int | None = None, *, shared: bool = False) -> dict[str, Any]:
+    """The connections of a recording and the times of its requests; `most_rows` at once.
+
+    `shared`: over columns that somebody else has made.
+    """
     recording = open_recording(_ROOT / name)
     tracker = ConnectionTracker(recording.context)
     for records in recording.records():
         for piece in _pieces(records, most_rows):
-            tracker.add(piece, recording.files, recording.open_sockets)
+            step = Step(piece, recording)
+            tracker.add(
+                step.records, recording.files, recording.open_sockets, step.column if shared else None
+            )
     connections, times = tracker.result(recording.open_sockets)
     every = {field.name: _plain(getattr(times, field.name)) for field in fields(times)}
     said: dict[str, Any] = json.loads(json.dumps({"connections": connection_rows(connections), **every}))

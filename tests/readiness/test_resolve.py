@@ -371,7 +371,8 @@ def test_calls_at_the_same_time_are_never_resolved_to_what_could_not_be(
         began, at = at + 1, at + 2 + took
         parts.append(epoll_ctl(operation, fd, None if operation == DEL else data, began=began, at=at))
         if fd in entries:
-            lives.append((fd, *entries.pop(fd), at))
+            # An ADD succeeds only where no entry was left: the one before was gone when it began.
+            lives.append((fd, *entries.pop(fd), began if operation == ADD else at))
         if operation != DEL:
             entries[fd] = (data, began)
     lives += [(fd, *entry, 10**9) for fd, entry in entries.items()]

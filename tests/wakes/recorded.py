@@ -21,15 +21,18 @@ def port_of(process: Process) -> int:
     return int(wait_for(process.output, "the program listens").split()[0])
 
 
-def ask(address: tuple[str, int], pid: int, requests: int) -> None:
-    """Each question comes when all threads sleep, so that each hand-over is a wake-up."""
+def ask(address: tuple[str, int], pid: int, requests: int, threads: int = 3) -> None:
+    """Each question comes when all threads sleep, so that each hand-over is a wake-up.
+
+    From the second on there are at least so many.
+    """
     with socket.create_connection(address) as connection:
         for number in range(requests):
             # The first finds threads that are only just there.
-            wait_for(lambda first=number == 0: asleep(pid, 1 if first else 3), "all threads sleep")  # type: ignore[misc]
+            wait_for(lambda first=number == 0: asleep(pid, 1 if first else threads), "all threads sleep")  # type: ignore[misc]
             connection.sendall(b"question")
             assert connection.recv(100) == b"answer"
-        wait_for(lambda: asleep(pid, 3), "all threads sleep")
+        wait_for(lambda: asleep(pid, threads), "all threads sleep")
 
 
 def asleep(pid: int, threads: int) -> bool:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.connections.scene import Scene, unix
+from tests.connections.scene import LISTENER, SERVER, Scene, tcp, unix
 from tests.fakes import OPCODES, STARTED_NS, FakeSource, context
 from uringtrace.errors import UsageError
 from uringtrace.tracer.record import Wake
-from uringtrace.tracer.source import File, Ring, Thread
+from uringtrace.tracer.source import File, OpenSocket, Ring, Thread
 from uringtrace.tracer.wakes import Known, StepKind, WakeChain, WakeFollower, request_name
 
 PROBES = ("sys_enter", "sys_exit", "sk_data_ready", "sched_waking")
@@ -291,6 +291,18 @@ def test_a_request_that_outlasts_what_is_kept_is_counted_and_not_chosen() -> Non
     assert (follower.requests, follower.left_out) == (40, 1)
 
 
+def test_a_socket_that_is_no_connection_has_no_requests_to_choose() -> None:
+    """It is bound where the target listens, but has no peer: `stat --connections` does not show it either."""
+    scene = Served()
+    unnamed = scene.socket(6, tcp(SERVER, None))
+    scene.ask(1000, file=unnamed)
+    scene.answer(2000, file=unnamed)
+    listener = OpenSocket(1, 3, 1000 + LISTENER, scene.files[LISTENER].socket or tcp(SERVER, None))
+    follower = scene.follow("slowest", open_sockets=(listener,))
+    assert follower.chain(scene.source) is None
+    assert [each for each in scene.connections(context=scene.source.context) if each.requests] == []
+
+
 @given(st.lists(st.tuples(st.sampled_from("fFenNrs"), st.integers(1, 400)), max_size=30), st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_any_rows_lead_to_a_chain_that_is_in_order(rows: list[tuple[str, int]], pieces: int) -> None:
@@ -356,3 +368,13 @@ def test_a_socket_pair_is_known_once_a_write_to_one_end_woke_the_other() -> None
     chain = scene.chain()
     assert [(kind, tid) for kind, tid, _ in shape(chain)[4:6]] == [("wrote", WORKER), ("left", LOOP)]
     assert (chain.threads, chain.complete) == ((LOOP, WORKER, LOOP), True)
+
+
+def test_a_search_among_too_many_waits_ends_with_what_was_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = handed_over()
+    for number in range(5):
+        scene.wait("read", LOOP, 4200 + 20 * number, 4210 + 20 * number, wake=Wake.INTERRUPT)
+    assert scene.chain().complete
+    monkeypatch.setattr("uringtrace.tracer.wakes.search._MOST_WAITS", 3)
+    chain = scene.chain()
+    assert [step.kind for step in chain.steps if step.known is Known.UNKNOWN] == [StepKind.UNSEEN]

@@ -66,6 +66,7 @@ def test_an_inference_is_marked() -> None:
     text = "\n".join(chain_lines(replace(UNKNOWN, steps=(READ, step)), Style()))
     assert "~ sendto(5) begins, beside 2 other connections" in " ".join(text.split())
     assert "~ inferred:" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def run(*words: str) -> int:

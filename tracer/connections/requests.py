@@ -53,6 +53,9 @@ TIMES = np.dtype(
 )
 """Of one socket. `requests` have a first time, `finished` of them a last time."""
 
+Received = tuple[NDArray[np.int64], NDArray[np.bool_]]
+"""Of the reads of a line: when the last byte was received, and whether that is an arrival."""
+
 ANSWERED = np.dtype(
     [
         ("slot", "<i8"),
@@ -102,45 +105,60 @@ class RequestTimer:
             return
         slots, local = dense(items.slot, len(self._state))
         line = line_of(self._state[slots], local, items)
-        role = roles[slots][line.local]
         received = line.reads_received()
-        self._answer(slots, line, role, received)
+        self._answer(slots, line, roles, received)
         self._state[slots] = line.state(received, len(slots))
 
     def _answer(
+        self, slots: NDArray[np.int64], line: Line, roles: NDArray[np.uint8], received: Received
+    ) -> None:
+        """Look at the items at which a run of S after R begins, or one of R after S."""
+        new = np.flatnonzero(line.new & (line.kind != ARRIVED) & (line.previous >= 0))
+        before, kind = line.previous[new], line.kind[new]
+        turned = line.kind[before] != kind
+        new, before, to_sent = new[turned], before[turned], kind[turned] == SENT
+        role = roles[slots[line.local[new]]]
+        for side, follow in ((SERVES, self._serve), (ASKS, self._ask)):
+            chosen = role == side
+            if chosen.all():
+                follow(slots, line, received, new, before, to_sent)
+            elif chosen.any():
+                follow(slots, line, received, new[chosen], before[chosen], to_sent[chosen])
+
+    def _serve(
         self,
         slots: NDArray[np.int64],
         line: Line,
-        role: NDArray[np.uint8],
-        received: tuple[NDArray[np.int64], NDArray[np.bool_]],
+        received: Received,
+        new: NDArray[np.intp],
+        before: NDArray[np.intp],
+        to_sent: NDArray[np.bool_],
     ) -> None:
+        """A server's first S after R, and the end of its answer at the next R."""
         moment, known = received
-        new = np.flatnonzero(line.new & (line.previous >= 0))
-        before = line.previous[new]
-        turned = (line.kind[new] != ARRIVED) & (line.kind[before] != line.kind[new])
-        new, before = new[turned], before[turned]
-        to_sent = line.kind[new] == SENT
-
-        # A server's first S after R, and the end of its answer at the next R.
-        at, start = _both(new, before, to_sent & (role[new] == SERVES))
+        at, start = new[to_sent], before[to_sent]
         if self._answered is not None and len(at):
             self._answered.append(self._noted(slots[line.local[at]], line, at, start, received))
         self._first(slots, line.local[at], SERVES, line.ns[at] - moment[start], known[start])
-        at, last = _both(new, before, ~to_sent & (role[new] == SERVES))
-        asked = line.last_read[last]
-        has = asked >= 0
-        at, last, asked = at[has], last[has], asked[has]
+        at, last, asked = _known(new[~to_sent], before[~to_sent], line.last_read)
         self._last(slots, line.local[at], SERVES, line.ns[last] - moment[asked])
 
-        # A client's first R after S: only arrivals stand between the two.
-        at, start = _both(new, before, ~to_sent & (role[new] == ASKS))
+    def _ask(
+        self,
+        slots: NDArray[np.int64],
+        line: Line,
+        received: Received,
+        new: NDArray[np.intp],
+        before: NDArray[np.intp],
+        to_sent: NDArray[np.bool_],
+    ) -> None:
+        """A client's first R after S: only arrivals stand between the two."""
+        moment, _ = received
+        at, start = new[~to_sent], before[~to_sent]
         arrived = at > start + 1
         first = np.where(arrived, line.ns[np.minimum(start + 1, len(line.ns) - 1)], line.ns[at])
         self._first(slots, line.local[at], ASKS, first - line.ns[start], arrived)
-        at, last = _both(new, before, to_sent & (role[new] == ASKS))
-        asked = line.last_write[last]
-        has = asked >= 0
-        at, last, asked = at[has], last[has], asked[has]
+        at, last, asked = _known(new[to_sent], before[to_sent], line.last_write)
         self._last(slots, line.local[at], ASKS, _answered_ns(line.ns[last], moment[last], line.ns[asked]))
 
     def _noted(
@@ -149,7 +167,7 @@ class RequestTimer:
         line: Line,
         at: NDArray[np.intp],
         start: NDArray[np.intp],
-        received: tuple[NDArray[np.int64], NDArray[np.bool_]],
+        received: Received,
     ) -> NDArray[np.void]:
         """Requests that were received at `start` of the line and answered `at`; `slot` ascends by socket."""
         rows = np.zeros(len(at), ANSWERED)
@@ -215,10 +233,13 @@ class RequestTimer:
         return times, waits, whole
 
 
-def _both(
-    one: NDArray[np.intp], other: NDArray[np.intp], mask: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return one[mask], other[mask]
+def _known(
+    at: NDArray[np.intp], last: NDArray[np.intp], latest: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Those of which `latest` says what they answered, and what."""
+    asked = latest[last]
+    has = asked >= 0
+    return at[has], last[has], asked[has]
 
 
 def _answered_ns(

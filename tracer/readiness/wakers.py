@@ -8,6 +8,7 @@ says no more than its own result does.
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,7 +69,7 @@ def reasons(operations: Batch, calls: ReadinessCalls) -> NDArray[np.object_]:
     slept = operations["slept"] & returned
     roles = calls.of(operations)
     found = np.full(operations.size, None, np.object_)
-    for code, reason in _REASONS.items():
+    for code, reason in REASONS.items():
         found[slept & (wake == code)] = reason
     waits = (roles == Role.EPOLL_WAIT) | (roles == Role.POLL) | (roles == Role.SELECT)
     timer = slept & (wake == Wake.TIMER)
@@ -79,12 +80,13 @@ def reasons(operations: Batch, calls: ReadinessCalls) -> NDArray[np.object_]:
     return found
 
 
-_REASONS = {
+REASONS: Mapping[int, Reason] = {
     Wake.TIMER: Reason.TIMER,
     Wake.NETWORK: Reason.NETWORK,
     Wake.THREAD: Reason.THREAD,
     Wake.INTERRUPT: Reason.INTERRUPT,
 }
+"""What woke a thread, in words."""
 
 
 def explanation(operation: np.void, reason: Reason) -> Explanation:

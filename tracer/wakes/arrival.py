@@ -48,19 +48,17 @@ class Arrival:
 
     def _ring(self, read: Row) -> list[Entry]:
         """The thread that sleeps for completions is woken to bring the operation to its end."""
-        for place in self._window.waits(read.tid, read.completed_ns - 1, 2**63 - 1)[::-1]:
-            row = self._window.row(place)
-            if row.submitted_ns <= read.completed_ns and self._after_arrival(row):
-                return [Entry(row, roused=True, left=False)] if row.woken_ns <= read.completed_ns else []
-            break
-        return []
+        row = self._window.wait_at(read.tid, read.completed_ns)
+        if row is None or not self._after_arrival(row) or row.woken_ns > read.completed_ns:
+            return []
+        return [Entry(row, roused=True, left=False)]
 
     def _waited(self, tid: int, until_ns: int, depth: int) -> list[Entry] | None:
         """The last wait before a moment, if it leads to the arrival."""
-        places = self._window.waits(tid, self._received_ns, until_ns)
-        if not places or depth > _DEEPEST:
+        place = next(self._window.waits(tid, self._received_ns, until_ns), None)
+        if place is None or depth > _DEEPEST:
             return None
-        row = self._window.row(places[0])
+        row = self._window.row(place)
         if self._window.reports(row):
             network = row.slept and row.wake == Wake.NETWORK
             return [Entry(row, roused=network and self._after_arrival(row))]

@@ -6,21 +6,14 @@ from dataclasses import dataclass, replace
 
 from uringtrace.tracer.connections import Connection
 from uringtrace.tracer.connections.moves import IN, OUT
+from uringtrace.tracer.readiness.wakers import REASONS, Reason
 from uringtrace.tracer.record import FIRST_CALL, Wake
 from uringtrace.tracer.source import FilesAndFacts
 from uringtrace.tracer.wakes.arrival import Arrival
 from uringtrace.tracer.wakes.chain import Known, StepKind, WakeChain, WakeStep
 from uringtrace.tracer.wakes.kept import Piece, Row
 from uringtrace.tracer.wakes.search import Left, Link, Lost, Search, Waited
-from uringtrace.tracer.wakes.window import Edge, Window
-
-RING_WAIT = "io_uring_enter"
-_WOKEN_BY: dict[int, str] = {
-    Wake.TIMER: "timer",
-    Wake.NETWORK: "network",
-    Wake.THREAD: "thread",
-    Wake.INTERRUPT: "interrupt",
-}
+from uringtrace.tracer.wakes.window import RING_WAIT, Edge, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +144,12 @@ class _Steps:
         )
 
     def _step(self, kind: StepKind, row: Row, ns: int) -> WakeStep:
-        by = _WOKEN_BY.get(row.wake)
+        by = REASONS.get(row.wake)
         before = self._found[-1] if self._found else None
         told = kind in (StepKind.LEFT, StepKind.WAITED, StepKind.ROUSED)
-        waker = row.waker if told and by == "thread" and (before is None or before.tid != row.waker) else 0
+        waker = (
+            row.waker if told and by is Reason.THREAD and (before is None or before.tid != row.waker) else 0
+        )
         step = WakeStep(
             kind,
             ns,

@@ -87,9 +87,11 @@ class WakeFollower:
     def _choose(self) -> None:
         """Look at the requests that were answered since the last time."""
         rows = self._tracker.answered()
-        if self._name.connection is not None:
-            numbers = np.array([self._tracker.connection_number(slot) for slot in rows["slot"].tolist()])
-            rows = rows[numbers == self._name.connection]
+        slots, inverse = np.unique(rows["slot"], return_inverse=True)
+        numbers = np.array([self._tracker.connection_number(slot) for slot in slots.tolist()], int)[inverse]
+        wanted = self._name.connection
+        # A socket that nobody was seen to accept or connect, and that names no peer, is no connection.
+        rows = rows[numbers > 0 if wanted is None else numbers == wanted]
         if self._name.request is not None:
             rows = rows[rows["request"] == self._name.request]
         there = rows["received_ns"] >= (self._kept.since_ns if self._kept is not None else 0)

@@ -166,14 +166,15 @@ class Kept:
         if len(self._peers) >= _MOST_PEERS:
             return
         woken = rows[(rows["wake"] == Wake.THREAD) & (rows["waker_file"] > 0)]
-        waker = dict(zip(woken["number"].tolist(), woken["waker_file"].tolist(), strict=True))
-        reported: dict[int, list[int]] = {}
-        for number, file in zip(ready["number"].tolist(), ready["file"].tolist(), strict=True):
-            if number in waker and is_unix(facts, file):
-                reported.setdefault(number, []).append(file)
-        for number, files in reported.items():
-            if len(files) == 1 and files[0] != waker[number] and is_unix(facts, waker[number]):
-                self._peers.setdefault(files[0], waker[number])
+        unix = [file for file in np.unique(ready["file"]).tolist() if is_unix(facts, file)]
+        told = ready[np.isin(ready["number"], woken["number"]) & np.isin(ready["file"], unix)]
+        number, first, count = np.unique(told["number"], return_index=True, return_counts=True)
+        alone = count == 1
+        waker = woken["waker_file"][np.searchsorted(woken["number"], number[alone])]
+        pairs = np.unique(np.stack([told["file"][first[alone]], waker], axis=1), axis=0)
+        for file, other in pairs.tolist():
+            if file != other and is_unix(facts, other):
+                self._peers.setdefault(file, other)
 
 
 def is_unix(facts: FilesAndFacts, number: int) -> bool:

@@ -1,8 +1,7 @@
 """The way back from an answer to the read of its request, over the wake-ups in between.
 
 A thread that writes the answer came from its last wait. Whoever ended that wait is followed in the same way,
-until the thread that read the request is reached. Each wait is tried once, so that the work is bounded by the
-waits between the two.
+until the thread that read the request is reached. Each wait is tried once, and of all only so many.
 
 A wait on a futex that follows another wait is taken for a lock, which the thread met on its way: the earlier
 wait is tried first, unless the thread had told anybody anything in between or waited for the same thing
@@ -19,7 +18,8 @@ from uringtrace.tracer.wakes.window import Edge, Window
 
 _DEEPEST = 200
 """Hand-overs of one request."""
-_WAITS_TRIED = 4096
+_MOST_WAITS = 8192
+"""Looked at for one request; then it counts as not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +58,35 @@ class Search:
         self._reader = reader
         self._read_ns = read_ns
         self._failed: set[int] = set()
+        self._left = 0
+        """Waits that may still be looked at."""
 
     def path(self, tid: int, until_ns: int) -> list[Link]:
         """From thread `tid` at `until_ns` back to the read; ends with `Lost` where it does not get there."""
-        found = self._reach(tid, until_ns, 0, lossy=False)
-        if found is None:
+        for lossy in (False, True):
             self._failed.clear()
-            found = self._reach(tid, until_ns, 0, lossy=True)
-        return found if found is not None else [Lost(tid, until_ns)]
+            self._left = _MOST_WAITS
+            found = self._reach(tid, until_ns, 0, lossy=lossy)
+            if found is not None:
+                return found
+        return [Lost(tid, until_ns)]
 
     def _reach(self, tid: int, until_ns: int, depth: int, *, lossy: bool) -> list[Link] | None:
-        links: list[Link] = []
-        here = tid == self._reader
-        places = self._window.waits(tid, self._read_ns, until_ns)
+        """`lossy`: a way that ends before the read is one as well."""
         if depth > _DEEPEST:
             return None
-        while places and len(links) < _WAITS_TRIED:
-            row = self._window.row(places[0])
+        links: list[Link] = []
+        here = tid == self._reader
+        newest = until_ns
+        for place in self._window.waits(tid, self._read_ns, until_ns):
+            row = self._window.row(place)
+            self._left -= 1
+            if row.number in self._failed or self._left < 0:
+                return None
             if here and 0 < row.submitted_ns <= self._read_ns:
                 # The request was read while the thread was in this wait, as io_uring's operations are.
                 return [*links, Waited(row)]
-            if row.number in self._failed:
-                return None
-            burst = self._burst(tid, places)
+            burst = self._burst(row)
             for length in range(len(burst), 0, -1):
                 through = self._through(burst[length - 1], depth, lossy=lossy)
                 if through is not None:
@@ -93,10 +99,10 @@ class Search:
                 moment = row.woken_ns if row.woken_ns >= self._read_ns else row.completed_ns
                 return [*links, Lost(tid, moment)]
             links.append(Waited(row))
-            places = places[1:]
+            newest = row.submitted_ns or newest
         if here:
             return links
-        return [*links, Lost(tid, self._first_ns(links, until_ns))] if lossy else None
+        return [*links, Lost(tid, newest)] if lossy else None
 
     def _through(self, row: Row, depth: int, *, lossy: bool) -> list[Link] | None:
         """Over those who ended a wait."""
@@ -108,11 +114,11 @@ class Search:
                 return [Left(row, edge), *rest]
         return None
 
-    def _burst(self, tid: int, places: list[int]) -> list[Row]:
-        """The newest wait, and those before it that a lock may stand in front of; newest first."""
-        burst = [self._window.row(places[0])]
-        seen = {self._window.key(burst[0])}
-        for place in places[1:]:
+    def _burst(self, newest: Row) -> list[Row]:
+        """A wait, and those before it that a lock may stand in front of; newest first."""
+        burst, tid = [newest], newest.tid
+        seen = {self._window.key(newest)}
+        for place in self._window.waits(tid, self._read_ns, newest.completed_ns - 1):
             if not self._window.is_lock(burst[-1]):
                 break
             row = self._window.row(place)
@@ -122,8 +128,3 @@ class Search:
             seen.add(key)
             burst.append(row)
         return burst
-
-    @staticmethod
-    def _first_ns(links: list[Link], until_ns: int) -> int:
-        last = links[-1] if links else None
-        return last.row.submitted_ns or until_ns if isinstance(last, Waited) else until_ns

@@ -6,6 +6,7 @@ Invariant: `rows` ascend by completion, and so do the waits of each thread.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from uringtrace.tracer.record import Wake, is_call
 from uringtrace.tracer.source import FilesAndFacts
 from uringtrace.tracer.wakes.kept import Piece, Row, written
 
-_RING_WAIT = "io_uring_enter"
+RING_WAIT = "io_uring_enter"
 _LOCK = "futex"
 _CELL = 8
 """glibc's condition variables wait on two words in turn, which share eight bytes."""
@@ -52,6 +53,7 @@ class Window:
         self._direction = MoveRules(context.operation_names).direction(rows["opcode"])
         self._own = own
         self._peers = piece.peers
+        self._pairs = {*piece.peers, *piece.peers.values()}
         self._files = facts.files
         self._moves_socket = (self._direction > 0) & self._is_socket(rows["file"])
         self._ready: dict[int, list[tuple[Any, ...]]] = {}
@@ -68,9 +70,11 @@ class Window:
     def row(self, place: int) -> Row:
         return Row._make(self._rows[place].item())
 
-    def waits(self, tid: int, since_ns: int, until_ns: int) -> list[int]:
+    def waits(self, tid: int, since_ns: int, until_ns: int) -> Iterator[int]:
         """Places of the waits of a thread that ended after `since_ns` and until `until_ns`, newest first."""
-        return self._between(self._waits.get(tid, []), since_ns, until_ns)[::-1]
+        places = self._waits.get(tid, [])
+        begin, end = self._bounds(places, since_ns, until_ns)
+        return (places[index] for index in range(end - 1, begin - 1, -1))
 
     def move(self, ns: int, direction: int) -> int | None:
         """Place of the operation on the connection that completed at `ns` and moved data this way."""
@@ -82,7 +86,13 @@ class Window:
 
     def call_at(self, tid: int, ns: int) -> Row | None:
         """The call that a thread was in at a moment."""
-        places = self._all.get(tid, [])
+        return self._at(self._all.get(tid, []), ns)
+
+    def wait_at(self, tid: int, ns: int) -> Row | None:
+        """The wait that a thread was in at a moment."""
+        return self._at(self._waits.get(tid, []), ns)
+
+    def _at(self, places: list[int], ns: int) -> Row | None:
         index = bisect_right(places, ns, key=lambda place: self._completed[place] - 1)
         for place in places[index : index + 1]:
             row = self.row(place)
@@ -94,7 +104,9 @@ class Window:
         """How many other connections a thread moved data on."""
         places = self._between(self._all.get(tid, []), since_ns, until_ns)
         chosen = [place for place in places if self._moves_socket[place]]
-        return len(set(self._rows["file"][chosen].tolist()) - self._own)
+        files = set(self._rows["file"][chosen].tolist())
+        # Both ends of a pair belong to the target: it is how threads tell each other, not a connection.
+        return len(files - self._own - self._pairs)
 
     def rouses(self, waker: int, call: str, since_ns: int, until_ns: int) -> Row | None:
         """The first call of this name that ended in between and that thread `waker` ended."""
@@ -151,7 +163,7 @@ class Window:
     def is_loop_wait(self, row: Row) -> bool:
         """It waited for many things at once."""
         role = int(self._roles[row.opcode])
-        return role in (Role.EPOLL_WAIT, Role.POLL, Role.SELECT) or self.names.get(row.opcode) == _RING_WAIT
+        return role in (Role.EPOLL_WAIT, Role.POLL, Role.SELECT) or self.names.get(row.opcode) == RING_WAIT
 
     def told_anybody(self, tid: int, since_ns: int, until_ns: int) -> bool:
         """Between two moments the thread wrote something, or woke somebody."""
@@ -175,6 +187,10 @@ class Window:
         }
 
     def _between(self, places: list[int], since_ns: int, until_ns: int) -> list[int]:
+        begin, end = self._bounds(places, since_ns, until_ns)
+        return places[begin:end]
+
+    def _bounds(self, places: list[int], since_ns: int, until_ns: int) -> tuple[int, int]:
         begin = bisect_right(places, since_ns, key=self._completed.__getitem__)
         end = bisect_right(places, until_ns, key=self._completed.__getitem__)
-        return places[begin:end]
+        return begin, end

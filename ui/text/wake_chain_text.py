@@ -15,7 +15,7 @@ _WHO = 20
 _NETWORK = "network"
 _MARKS = {Known.OBSERVED: " ", Known.INFERRED: "~", Known.UNKNOWN: "?"}
 _LEGEND = {
-    Known.INFERRED: "~ inferred: the order was seen, but the thread did other things in between as well",
+    Known.INFERRED: "~ inferred: the order was seen, but the thread did other things as well",
     Known.UNKNOWN: "? unknown: nothing was seen to lead from the step before to this one",
 }
 

@@ -129,7 +129,7 @@ def test_two_writes_or_such_as_come_one_by_one_are_no_finding(parts):
     assert state(result, "tiny-writes") is State.CLEAR
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 119), max_size=6), st.sampled_from([2, 41]))
 def test_runs_are_the_same_however_rows_are_batched(cuts, until_next_ms):
     batch = rows(*exchanges(24, until_next_ms, pieces=4))

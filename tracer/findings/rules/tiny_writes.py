@@ -44,7 +44,7 @@ FEWEST_CALLS, SHARE_OF_CALLS, INFO_SHARE = 100, 0.5, 0.4
 """Writes that could have been left out, and their part of all calls of the process."""
 TOGETHER_NS = 1_000_000
 """For each write of a run: what comes in so short a time could have been gathered."""
-_MOST_FILES = 1 << 16
+_MOST_FILES, _MOST_SOCKETS = 4096, 1 << 16
 _LONGEST_MS = 1000
 _TCP, _NODELAY = 6, 1
 """Arguments of setsockopt (include/uapi/linux/tcp.h)."""
@@ -79,9 +79,9 @@ class TinyWrites:
         self._runs = WriteRuns(shared.context)
         self._setsockopt = shared.opcode("setsockopt")
         self._accepts = shared.mask("accept", "accept4", "ACCEPT")
-        self._at_once: set[int] = set()
-        """Inodes of sockets that are known to have TCP_NODELAY: a socket has another file number once it is
-        connected, or listens."""
+        self._at_once: dict[int, None] = {}
+        """Inodes of sockets that are known to have TCP_NODELAY, the newest: a socket has another file number
+        once it is connected, or listens."""
         self._processes: dict[int, _Process] = {}
         self._calls: Counter[int] = Counter()
         """All system calls of each process."""
@@ -127,10 +127,11 @@ class TinyWrites:
         file = step.files.get(number)
         if file is None:
             return
-        if not at_once:
-            self._at_once.discard(file.inode)
-        elif len(self._at_once) < _MOST_FILES:
-            self._at_once.add(file.inode)
+        self._at_once.pop(file.inode, None)
+        if at_once:
+            self._at_once[file.inode] = None
+            if len(self._at_once) > _MOST_SOCKETS:
+                del self._at_once[next(iter(self._at_once))]
 
     def _has_option(self, step: Step, files: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """Which of these file numbers stand for such a socket; same shape."""
@@ -155,12 +156,15 @@ class TinyWrites:
         milliseconds = np.minimum(milliseconds, np.uint64(_LONGEST_MS - 1)).astype(np.intp)
         process.waits += np.bincount(milliseconds[held], minlength=_LONGEST_MS)
         delayed = held & (milliseconds >= TIMER_MS.start) & (milliseconds < TIMER_MS.stop)
-        for file in np.unique(runs["file"]).tolist():
-            mine = runs["file"] == file
+        files, one, of = np.unique(runs["file"], return_index=True, return_inverse=True)
+        writes = np.bincount(of, runs["writes"]).astype(np.int64)
+        waits = np.bincount(of, delayed).astype(np.int64)
+        columns = (files, writes, waits, runs["tid"][one], runs["fd"][one])
+        for file, pieces, late, tid, fd in zip(*(each.tolist() for each in columns), strict=True):
             if self._files_room.has(process.where, file):
-                process.pieces[file] += int(runs["writes"][mine].sum())
-                process.delayed[file] += int((mine & delayed).sum())
-                process.where[file] = int(runs["tid"][mine][-1]), int(runs["fd"][mine][-1])
+                process.pieces[file] += pieces
+                process.delayed[file] += late
+                process.where[file] = tid, fd
 
     def judge(self, moment: Moment) -> Verdict:
         if not self._runs.wrote:

@@ -129,6 +129,11 @@ def test_two_writes_or_such_as_come_one_by_one_are_no_finding(parts):
     assert state(result, "tiny-writes") is State.CLEAR
 
 
+def test_what_nothing_was_read_after_yet_was_written_too():
+    found = finding(judged(exchanges(30, 41)[:-1]), "tiny-writes")
+    assert (found.value("writes"), found.value("runs")) == (60, 29)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 119), max_size=6), st.sampled_from([2, 41]))
 def test_runs_are_the_same_however_rows_are_batched(cuts, until_next_ms):

@@ -52,6 +52,11 @@ class WriteRuns:
         """Anything was written at all."""
         self.evicted = 0
 
+    @property
+    def still_open(self) -> NDArray[np.void]:
+        """Runs that no read has closed yet, dtype `RUN`."""
+        return self._open
+
     def observe(self, step: Step) -> NDArray[np.void]:
         """The runs of several writes that ended in this drain, of dtype `RUN`, and a few of one; files may be
         of any kind."""

@@ -10,6 +10,7 @@ else. Where nothing is delayed, every piece still costs a call.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ from uringtrace.tracer.findings.rule import Moment, Shared
 from uringtrace.tracer.findings.step import Step
 from uringtrace.tracer.findings.turns import MOST_THREADS
 from uringtrace.tracer.findings.write_runs import WriteRuns
+from uringtrace.tracer.source import File
 
 SMALL = 1460
 """Bytes: less than a segment of Ethernet."""
@@ -97,12 +99,7 @@ class TinyWrites:
                 for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
                     if self._room.has(self._calls, number):
                         self._calls[number] += count
-        runs = self._runs.observe(step)
-        runs = runs[(runs["writes"] > 1) & (runs["smallest"] < SMALL)]
-        if not len(runs):
-            return
-        tcp = [number for number in np.unique(runs["file"]).tolist() if _is_tcp(step, number)]
-        runs = runs[np.isin(runs["file"], tcp)]
+        runs = _in_pieces(self._runs.observe(step), step.files)
         for number in np.unique(runs["tgid"]).tolist():
             if self._room.has(self._processes, number):
                 mine = runs[runs["tgid"] == number]
@@ -169,15 +166,18 @@ class TinyWrites:
     def judge(self, moment: Moment) -> Verdict:
         if not self._runs.wrote:
             return not_applicable(self.tag, "connections that are written to")
-        findings = [
-            finding
-            for number, process in self._processes.items()
-            if (finding := self._delayed(moment, process) or self._costly(moment, number, process))
-        ]
+        still_open = _in_pieces(self._runs.still_open, moment.facts.files)
+        findings = []
+        for number, process in self._processes.items():
+            pieces = _pieces(process, still_open[still_open["tgid"] == number])
+            finding = self._delayed(moment, process, pieces)
+            finding = finding or self._costly(moment, number, process, pieces)
+            if finding is not None:
+                findings.append(finding)
         evicted = self._room.evicted + self._files_room.evicted + self._runs.evicted
         return found(self.tag, findings, evicted=evicted)
 
-    def _delayed(self, moment: Moment, process: _Process) -> Finding | None:
+    def _delayed(self, moment: Moment, process: _Process, pieces: Evidence) -> Finding | None:
         waits = int(process.waits[TIMER_MS.start : TIMER_MS.stop].sum())
         held = int(process.waits.sum())
         if waits < FEWEST_WAITS or waits < SHARE_OF_RUNS * held:
@@ -195,7 +195,7 @@ class TinyWrites:
             "small writes wait for the peer's delayed acknowledgement",
             moment.thread(tid, fd=fd, file=file),
             (
-                _pieces(process),
+                pieces,
                 Evidence(
                     f"{waits:,} of {held:,} times the peer went on {TIMER_MS.start} to {TIMER_MS.stop} ms "
                     f"after the first of them, as long as an acknowledgement is put off; the median is "
@@ -214,7 +214,7 @@ class TinyWrites:
             Window(process.first_ns, process.last_ns),
         )
 
-    def _costly(self, moment: Moment, tgid: int, process: _Process) -> Finding | None:
+    def _costly(self, moment: Moment, tgid: int, process: _Process, pieces: Evidence) -> Finding | None:
         avoidable, calls = process.calls - process.call_runs, self._calls[tgid]
         if avoidable < FEWEST_CALLS or avoidable < INFO_SHARE * calls:
             return None
@@ -228,7 +228,7 @@ class TinyWrites:
             "many small writes where one would do",
             moment.thread(tid, fd=fd, file=file),
             (
-                _pieces(process),
+                pieces,
                 Evidence(
                     f"{avoidable:,} of the {calls:,} calls of the process ({share:.0%}) could have been "
                     "left out",
@@ -241,12 +241,22 @@ class TinyWrites:
         )
 
 
-def _pieces(process: _Process) -> Evidence:
+def _pieces(process: _Process, still_open: NDArray[np.void]) -> Evidence:
+    """What was written, what nothing was read after so far included."""
+    writes = process.writes + int(still_open["writes"].sum())
+    runs, size = process.runs + len(still_open), process.bytes + int(still_open["bytes"].sum())
     return Evidence(
-        f"{process.writes:,} writes of {process.bytes / process.writes:,.0f} bytes each, "
-        f"{process.writes / process.runs:.1f} before something was read again",
-        {"writes": process.writes, "written": process.runs, "bytes": process.bytes},
+        f"{writes:,} writes of {size / writes:,.0f} bytes each, {writes / runs:.1f} before something was "
+        "read again",
+        {"writes": writes, "written": runs, "bytes": size},
     )
+
+
+def _in_pieces(runs: NDArray[np.void], files: Mapping[int, File]) -> NDArray[np.void]:
+    """Those of several writes, one of them small, over TCP."""
+    runs = runs[(runs["writes"] > 1) & (runs["smallest"] < SMALL)]
+    tcp = [number for number in np.unique(runs["file"]).tolist() if _is_tcp(files.get(number))]
+    return runs[np.isin(runs["file"], tcp)]
 
 
 def _counted(values: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
@@ -265,6 +275,5 @@ def _is_set(step: Step, row: int) -> bool:
     return not len(pieces) or any(bytes(pieces["data"][0])[: int(pieces["length"][0])])
 
 
-def _is_tcp(step: Step, number: int) -> bool:
-    file = step.files.get(number)
+def _is_tcp(file: File | None) -> bool:
     return file is not None and file.socket is not None and file.socket.protocol == "tcp"

@@ -2,7 +2,7 @@
 # (Debian and Ubuntu, as root or with sudo) into the system and into .venv.
 
 .PHONY: help demo test lint style bench clean targets demo-packages test-packages test-kernels test-reports \
-	compare-servers docs-example test-findings strace-corpus
+	compare-servers docs-example test-findings strace-corpus compare-picture
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -18,6 +18,7 @@ help:
 	@echo "make test-findings   each reference server diagnosed; writes the table in docs/findings.md"
 	@echo "make bench   what capturing costs, measured here"
 	@echo "make compare-servers  strace beside uringtrace on all servers; writes docs/compare.md"
+	@echo "make compare-picture  README's picture of strace beside uringtrace, from a real run"
 	@echo "make strace-corpus    strace's logs of several versions, which tests read, made again"
 	@echo "make lint    lint and types alone"
 	@echo "make clean   remove .venv, build and caches"
@@ -69,6 +70,11 @@ bench: test-packages $(VENV)/.developing targets
 compare-servers: test-packages $(VENV)/.developing targets
 	tools/mount.sh
 	$(RUN)/python -m bench.compare_servers
+
+# A server without system calls under `uringtrace compare`; draws docs/compare.svg, which README shows.
+compare-picture: test-packages $(VENV)/.developing targets
+	tools/mount.sh
+	$(RUN)/python -m bench.compare_picture
 
 # The logs that the tests of strace's parser read, by the strace of each Debian release: as root, from its mirror.
 strace-corpus: test-packages $(VENV)/.developing

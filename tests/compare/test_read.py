@@ -42,6 +42,14 @@ def test_a_log_that_is_not_there(tmp_path: Path) -> None:
         read_log(tmp_path / "log")
 
 
+def test_an_output_that_is_there_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("another")
+    with pytest.raises(UsageError, match="exists already"):
+        dispatch(["compare", "--yes", "-o", str(path), "1"])
+    assert path.read_text() == "another"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

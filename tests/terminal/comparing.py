@@ -43,20 +43,16 @@ def words_of(entries: Iterable[Entry]) -> Texts:
 class FakeWork:
     """Implements `Work`: says how far it is, then waits for `go` or `stop`."""
 
-    def __init__(
-        self, *, result: Compared | None = None, error: Exception | None = None, at: str = ATTACHED
-    ) -> None:
+    def __init__(self, *, result: Compared | None = None, error: Exception | None = None) -> None:
         self.result = result
         self.error = error
-        self.at = at
         self.go = Event()
         self.stopped = Event()
         self.over = False
 
     def run(self, tell: Tell) -> Compared:
         tell(Progress(ATTACHING))
-        if self.at != ATTACHING:
-            tell(Progress(self.at, 2.04))
+        tell(Progress(ATTACHED, 2.04))
         self.go.wait()
         self.over = True
         if self.error is not None:

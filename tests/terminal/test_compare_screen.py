@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,13 +16,13 @@ from tests.terminal.comparing import FakeComparing, FakeWork, compared
 from tests.terminal.pictures import HOSTILE, HOSTILE_SHOWN, picture, thread
 from tests.terminal.running import SIZES, StillFeed, application_of, lines_of, open_pane
 from uringtrace.errors import TargetError
-from uringtrace.tracer.compare.beside import READING
+from uringtrace.tracer.compare.beside import ATTACHED, ATTACHING, LETTING_GO, READING, Progress
 from uringtrace.tracer.compare.excerpt import Entry
 from uringtrace.tracer.live.fake import FakeRecorder
 from uringtrace.ui.terminal.app import Options, UringtraceApp
 from uringtrace.ui.terminal.compare_columns import CompareColumns, is_gap
 from uringtrace.ui.terminal.compare_screen import CompareQuestion, CompareScreen
-from uringtrace.ui.terminal.compare_words import LEAST_SECONDS, MOST_SECONDS
+from uringtrace.ui.terminal.compare_words import LEAST_SECONDS, MOST_SECONDS, progress_lines
 from uringtrace.ui.terminal.compare_work import SECONDS, OfTarget, Question, processes_of
 from uringtrace.ui.terminal.safe import printable
 from uringtrace.ui.text.compare_columns import GAP
@@ -143,15 +144,14 @@ async def test_what_stands_against_it_is_said_and_there_is_no_yes() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("key", ["escape", "q"])
-async def test_while_it_runs_both_keys_let_go_and_show_what_there_is(key: str) -> None:
+async def test_while_it_runs_escape_lets_go_and_shows_what_there_is() -> None:
     work = FakeWork(result=compared())
     async with pressing_c(FakeComparing(work)) as pilot:
         await until_shown(pilot, "strace is attached")
-        await pilot.press(key)
+        await pilot.press("escape")
         assert work.stopped.is_set()
         await until_columns(pilot)
-        await pilot.press(key)
+        await pilot.press("q")
         assert len(pilot.app.screen_stack) == 1
         assert pilot.app.is_running
 
@@ -167,22 +167,22 @@ async def test_the_application_ends_only_when_strace_is_gone() -> None:
     assert work.over
 
 
+def test_what_has_not_begun_is_not_begun_when_the_screen_is_gone() -> None:
+    """Nor waited for: the application may end before there is a thread for it."""
+    work = FakeWork(result=compared())
+    screen = CompareScreen(work, "process 4242", 5.0)
+    asyncio.run(asyncio.wait_for(screen.on_unmount(), 10))
+    screen._compare()
+    assert work.stopped.is_set()
+    assert not work.over
+
+
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (
-            TargetError("strace may not trace it: not permitted"),
-            "not permitted",
-        ),
-        (OSError("no space"), "no space"),
-    ],
-)
-async def test_why_it_failed_is_said(error: Exception, words: str) -> None:
-    work = FakeWork(error=error)
+async def test_why_it_failed_is_said() -> None:
+    work = FakeWork(error=TargetError("strace may not trace it: not permitted"))
     work.go.set()
     async with pressing_c(FakeComparing(work)) as pilot:
-        await until_shown(pilot, words)
+        await until_shown(pilot, "No comparison: strace may not trace it: not permitted")
         await pilot.press("escape")
         assert len(pilot.app.screen_stack) == 1
 
@@ -301,11 +301,19 @@ async def test_what_a_terminal_would_obey_is_shown_harmlessly() -> None:
         assert printable(text_of(pilot).replace("\n", "")) == text_of(pilot).replace("\n", "")
 
 
-@pytest.mark.asyncio
-async def test_reading_files_says_so() -> None:
-    work = FakeWork(result=compared(), at=READING)
-    async with pressing_c(FakeComparing(work)) as pilot:
-        await until_shown(pilot, "Reading what both sides have")
+@pytest.mark.parametrize(
+    ("progress", "stopping", "words"),
+    [
+        (Progress(ATTACHING), False, "being attached"),
+        (Progress(ATTACHED, 2.5), False, "2.5 of 5 s"),
+        (Progress(ATTACHED, 7.0), False, "██████████  7.0 of 5 s"),
+        (Progress(ATTACHED, 2.5), True, "lets go of the target"),
+        (Progress(LETTING_GO, 5.0), False, "lets go of the target"),
+        (Progress(READING), True, "Reading what both sides have"),
+    ],
+)
+def test_what_is_going_on_is_said(progress: Progress, stopping: bool, words: str) -> None:
+    assert words in "\n".join(progress_lines(progress, 5.0, stopping=stopping))
 
 
 @pytest.mark.asyncio

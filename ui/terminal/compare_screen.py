@@ -6,7 +6,7 @@ Invariant: strace is gone before the screen is, however that is closed.
 from __future__ import annotations
 
 import asyncio
-from threading import Event
+from threading import Event, Lock
 from typing import ClassVar
 
 from rich.text import Text
@@ -124,6 +124,8 @@ class CompareScreen(Screen[None]):
         self._stopping = False
         self._over = Event()
         """`work` runs no more."""
+        self._starting = Lock()
+        self._started = self._closed = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", markup=False)
@@ -141,7 +143,11 @@ class CompareScreen(Screen[None]):
         self.set_class(self.app.size.height < _LOW, "-low")
 
     def _compare(self) -> None:
-        """In a thread of its own."""
+        """In a thread of its own, which may be there only when the screen is gone."""
+        with self._starting:
+            if self._closed:
+                return
+            self._started = True
         compared, error = None, None
         try:
             compared = self._work.run(lambda progress: self._post(CompareAdvanced(progress)))
@@ -216,8 +222,11 @@ class CompareScreen(Screen[None]):
 
     async def on_unmount(self) -> None:
         # The application ends: not before the target runs free.
+        with self._starting:
+            self._closed = True
         self._work.stop()
-        await asyncio.to_thread(self._over.wait)
+        if self._started:
+            await asyncio.to_thread(self._over.wait)
 
 
 def plain(lines: list[str]) -> Text:

@@ -86,6 +86,10 @@ def check(arguments: argparse.Namespace, recording: Path | None) -> None:
         ]
         if given:
             raise UsageError("-d, --once, --yes, --with and --keep-log are for a target, not for two files")
+    if arguments.output is not None and Path(arguments.output).is_file():
+        from uringtrace.tracer.new_file import check_new
+
+        check_new(Path(arguments.output), force=arguments.force)
     if arguments.everything:
         raise UsageError("strace cannot be attached to the whole machine", "name a process: -p PID")
     if arguments.interface != "all":

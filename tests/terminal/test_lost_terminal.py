@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +35,49 @@ def test_textual_draws_on_it_only_meanwhile() -> None:
     with terminal_may_go():
         assert isinstance(sys.__stderr__, LostTerminal)
     assert sys.__stderr__ is before
+
+
+CONTINUED = """
+import signal, sys, threading
+from tests.terminal.pictures import picture
+from tests.terminal.running import StillFeed
+from uringtrace.ui.terminal.app import UringtraceApp
+
+class Told(StillFeed):
+    def run(self, post):
+        print("runs", file=said)
+        super().run(post)
+
+said = open(sys.argv[1], "w", buffering=1)
+def tell(number, frame):
+    print(sum(each.name == "textual-input" for each in threading.enumerate()), file=said)
+
+signal.signal(signal.SIGRTMIN, tell)
+UringtraceApp(Told(picture())).run()
+"""
+
+
+def test_to_be_continued_without_having_been_stopped_starts_nothing_again(
+    repository: Path, tmp_path: Path
+) -> None:
+    """A terminal that is closed sends SIGCONT; a second thread that reads it would never end."""
+    said = tmp_path / "said"
+    os.mkfifo(said)
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(repository)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONTINUED, str(said)],
+        stdin=slave, stdout=slave, stderr=slave, cwd=repository, env=environment,
+    )  # fmt: skip
+    os.close(slave)
+    try:
+        with said.open() as lines:
+            assert lines.readline() == "runs\n"
+            # Handlers run in the order of their numbers.
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGRTMIN)
+            assert lines.readline() == "1\n"
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)

@@ -33,6 +33,7 @@ from uringtrace.ui.terminal.filter_line import FilterLine, condition_of
 from uringtrace.ui.terminal.header import Header
 from uringtrace.ui.terminal.help import HelpScreen
 from uringtrace.ui.terminal.live_table import LiveTable
+from uringtrace.ui.terminal.lost_terminal import resume_only_what_was_suspended
 from uringtrace.ui.terminal.pane import PaneWidget
 from uringtrace.ui.terminal.panes import all_panes
 from uringtrace.ui.terminal.report_file import write_report
@@ -132,6 +133,7 @@ class UringtraceApp(App[None]):
             # nohup(1) asks for a SIGHUP that stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        resume_only_what_was_suspended()
         self.run_worker(self._read_feed, thread=True, name="feed", exit_on_error=False)
 
     def _read_feed(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from uringtrace.tracer.strace.descriptors import unescaped
+from uringtrace.tracer.strace.keys import REDACTED
 
 Place = tuple[str, int]
 """A call's name and the position of an argument, from 0; `RESULT` is its result."""
@@ -90,6 +91,8 @@ def shape(text: str, place: Place) -> Shape:
         parts.append(part)
         length += len(part)
 
+    if place in PAYLOAD and text == REDACTED:
+        return Shape(_BUFFER, (), ())
     if place in _THREADS and text.isdigit() and text != "0":
         return Shape("thread", (Chosen("thread", text),), ())
     while position < len(text):

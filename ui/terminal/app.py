@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
@@ -27,8 +27,6 @@ from uringtrace.tracer.live.picture import Picture
 from uringtrace.ui.terminal import messages
 from uringtrace.ui.terminal.actions import ACTIONS, PANES, shown_key
 from uringtrace.ui.terminal.backdrop import BackdropScreen, BackdropSwitcher
-from uringtrace.ui.terminal.compare_screen import open_comparison
-from uringtrace.ui.terminal.compare_work import Comparing
 from uringtrace.ui.terminal.filter_line import FilterLine, condition_of
 from uringtrace.ui.terminal.header import Header
 from uringtrace.ui.terminal.help import HelpScreen
@@ -41,6 +39,9 @@ from uringtrace.ui.terminal.screen_file import save_screen
 from uringtrace.ui.terminal.state import LANES, ViewState
 from uringtrace.ui.terminal.theme import DARK, LIGHT
 from uringtrace.ui.terminal.word_line import KeyLine, PaneLine
+
+if TYPE_CHECKING:
+    from uringtrace.ui.terminal.compare_work import Comparing
 
 _SEEK_SHARE = 0.05
 _OF_PANES = frozenset(
@@ -341,6 +342,8 @@ class UringtraceApp(App[None]):
 
     def action_compare(self) -> None:
         if self.shown is not None:
+            from uringtrace.ui.terminal.compare_screen import open_comparison
+
             open_comparison(self, self.comparing, self.shown)
 
     def action_report(self) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uringtrace.errors import Error, TargetError
-from uringtrace.tracer.compare.beside import READING, Beside, Progress, Tell
-from uringtrace.tracer.compare.report import CompareReport
 from uringtrace.tracer.live.feed import Feed
 from uringtrace.tracer.live.picture import Picture
-from uringtrace.ui.text.compare_columns import Texts
+
+if TYPE_CHECKING:
+    # Only who compares waits for what that needs.
+    from uringtrace.tracer.compare.beside import Tell
+    from uringtrace.tracer.compare.report import CompareReport
+    from uringtrace.ui.text.compare_columns import Texts
 
 SHOWN = 2_000
 """Calls and operations that can be scrolled through: the first ones."""
@@ -76,6 +79,7 @@ class OfFiles:
         return self
 
     def run(self, tell: Tell) -> Compared:
+        from uringtrace.tracer.compare.beside import READING, Progress
         from uringtrace.tracer.compare.build import report_of
         from uringtrace.tracer.recording import open_recording
         from uringtrace.ui.text.compare_texts import texts
@@ -123,6 +127,8 @@ class Attaching:
     def __init__(self, feed: Feed, picture: Picture, seconds: float) -> None:
         self._target = picture.context.target
         recorder = feed.aside
+        from uringtrace.tracer.compare.beside import Beside
+
         self._beside = Beside(processes_of(picture), recorder, seconds) if recorder else None
 
     def stop(self) -> None:
@@ -130,6 +136,7 @@ class Attaching:
             self._beside.stop()
 
     def run(self, tell: Tell) -> Compared:
+        from uringtrace.tracer.compare.beside import READING, Progress
         from uringtrace.tracer.compare.build import report_of
         from uringtrace.tracer.compare.strace_process import OPTIONS, version
         from uringtrace.tracer.recording import open_recording

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
-from uringtrace.tracer.compare.beside import Progress
 from uringtrace.tracer.live.picture import Picture
-from uringtrace.ui.terminal.compare_work import Compared
 from uringtrace.ui.terminal.state import Sort, Timeline, ViewState
+
+if TYPE_CHECKING:
+    from uringtrace.tracer.compare.beside import Progress
+    from uringtrace.ui.terminal.compare_work import Compared
 
 Work = Callable[[], str]
 """Something that takes a moment and ends with a sentence about it."""

@@ -60,6 +60,9 @@ without a terminal, or with --text: the tables of `stat`, each second"""
                 "--strace FILE goes with a recording", "of a target, press c: it attaches strace after asking"
             )
         if not arguments.text and is_terminal():
+            from uringtrace.cli.light_start import start_light
+
+            start_light()
             from uringtrace.cli.application import show_recording, show_target
 
             path = recording_from(arguments)
